@@ -1,0 +1,1 @@
+"""The routing core: pure tables and decisions. No Twisted, no clock, no randomness in here."""

@@ -1,0 +1,1 @@
+"""The Twisted shell: sockets, framing, queues and timers around the routing core."""

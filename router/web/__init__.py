@@ -1,0 +1,1 @@
+"""What the router serves to browsers."""
