@@ -1,0 +1,103 @@
+"""
+A session as the routing core sees it: who it is, what it can do, what it holds.
+
+The tables here are indexes into the broker's and the dealer's state, kept by
+them alone, so that ``leave`` costs what the session holds and not what the realm
+holds.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from router.routing.broker import Subscription
+    from router.routing.dealer import PendingCall, Registration
+    from router.wamp.serializers import Serializer
+
+# Two spellings of one feature: the specification's text uses both.
+_SPELLINGS = {"call_cancelling": "call_canceling"}
+
+
+class Session:
+    """
+    One joined peer.
+
+    ``role`` is the realm's compiled permissions for ``authrole`` and ``link`` is the
+    shell's end of the connection; the routing core touches neither.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "authextra",
+        "authid",
+        "authmethod",
+        "authprovider",
+        "authrole",
+        "calls",
+        "features",
+        "id",
+        "invocations",
+        "last_request_id",
+        "link",
+        "next_invocation_id",
+        "registrations",
+        "role",
+        "serializer",
+        "subscriptions",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        session_id: int,
+        authid: str = "",
+        authrole: str = "anonymous",
+        *,
+        authmethod: str = "anonymous",
+        authprovider: str = "static",
+        authextra: Mapping[str, Any] | None = None,
+        features: Iterable[str] = (),
+        serializer: "Serializer | None" = None,
+        transport: Mapping[str, Any] | None = None,
+        role: Any = None,
+        link: Any = None,
+    ) -> None:
+        self.id = session_id
+        self.authid = authid
+        self.authrole = authrole
+        self.authmethod = authmethod
+        self.authprovider = authprovider
+        self.authextra = authextra
+        self.features = frozenset(features)  # "callee.call_canceling", ...
+        self.serializer = serializer
+        self.transport = transport  # what wamp.session.get tells of the connection
+        self.role = role
+        self.link = link
+        self.last_request_id = 0
+        self.next_invocation_id = 1
+        self.subscriptions: dict[int, Subscription] = {}  # subscription id -> Subscription
+        self.registrations: dict[int, Registration] = {}  # registration id -> Registration
+        self.calls: dict[int, PendingCall] = {}  # CALL.request -> call, as caller
+        self.invocations: dict[int, PendingCall] = {}  # INVOCATION.request -> call, as callee
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id} {self.authid!r} as {self.authrole!r}>"
+
+    def supports(self, feature: str) -> bool:
+        """Tell whether the peer announced ``feature``, written ``"<role>.<feature>"``."""
+        return feature in self.features
+
+
+def announced_features(roles: Mapping[str, Any]) -> frozenset[str]:
+    """
+    Read ``HELLO.Details.roles`` into a set of ``"<role>"`` and ``"<role>.<feature>"``.
+
+    A feature counts only where its value is ``true`` (WAMP BP 'Role and Feature Announcement').
+    """
+    found: set[str] = set()
+    for role, attributes in roles.items():
+        found.add(role)
+        features = attributes.get("features") if isinstance(attributes, Mapping) else None
+        if isinstance(features, Mapping):
+            found.update(f"{role}.{_SPELLINGS.get(name, name)}" for name, on in features.items() if on is True)
+    return frozenset(found)
