@@ -1,0 +1,90 @@
+"""
+What a serializer is, and the bounds that every payload keeps.
+
+A serializer is a value that bundles four functions; each of its modules builds
+one instance. The functions are plain functions with module-level names, because
+they are the hot path: a method that looks up ``self`` would be measurably slower.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Any, Final, Protocol
+
+from msgspec import Raw
+
+from router.wamp.messages import MESSAGE_TYPES, Call, Message, Publish, Yield
+
+MAX_DEPTH: Final = 100  # arrays and maps inside each other, the message itself counted
+ELEMENT_DEPTH: Final = MAX_DEPTH - 1
+
+TOO_DEEP: Final = f"arrays and maps must not nest deeper than {MAX_DEPTH}"
+OUT_OF_RANGE: Final = "integers must be in -2^63..2^64-1, and other numbers in the range of a double"
+BAD_UTF8: Final = "a string is not valid UTF-8"
+
+ANY_MESSAGE: Final[Any] = reduce(or_, MESSAGE_TYPES)  # what msgspec decodes: the tagged union
+
+# What a client sends all day. Their fields are request, options, (uri,) args, kwargs.
+HOT: Final = frozenset({Call, Publish, Yield})
+
+SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+_CONTAINERS: Final = frozenset({list, dict, tuple})
+
+
+class Encode(Protocol):
+    """The type of ``Serializer.encode``."""
+
+    def __call__(self, message: Message, origin: "Serializer | None" = None) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Serializer:
+    """
+    One WAMP serialization (WAMP BP 'Serializers').
+
+    - ``decode(data)``: the message, with args and kwargs as ``msgspec.Raw`` or None.
+      Raises: ``ProtocolViolation`` where ``data`` is no message; ``PayloadRefused``
+      where its payload holds what no other serializer could carry.
+    - ``encode(message, origin)``: the bytes to send. ``origin`` is the serializer that
+      decoded the message's payload and options; None for plain Python values.
+    - ``load(raw)``: a payload that ``decode`` accepted, as plain Python values:
+      None, bool, int (64 bit), float, str, bytes, list and dict.
+    - ``dump(value)``: plain Python values as a payload of this serializer.
+    - ``plain(value)``: options or details that ``decode`` gave, as plain Python values.
+
+    What was accepted can be transcoded: ``other.dump(this.load(raw))`` never fails.
+    """
+
+    name: str
+    is_binary: bool  # WebSocket frame type
+    rawsocket_id: int  # WAMP AP 'RawSocket Transport', handshake
+    decode: Callable[[bytes], Message]
+    encode: Encode
+    load: Callable[[Raw], Any]
+    dump: Callable[[Any], Raw]
+    plain: Callable[[Any], Any]
+
+    @property
+    def subprotocol(self) -> str:
+        """The WebSocket subprotocol, ``wamp.2.json`` for instance."""
+        return f"wamp.2.{self.name}"
+
+    def __repr__(self) -> str:
+        return f"<Serializer {self.name}>"
+
+
+def nests_deeper(value: Any, limit: int = ELEMENT_DEPTH) -> bool:
+    """Tell whether more than ``limit`` arrays and maps lie inside each other in ``value``."""
+    level = [value] if type(value) in _CONTAINERS else []
+    while level and limit:
+        limit -= 1
+        below: list[Any] = []
+        for parent in level:
+            if type(parent) is dict:
+                below += [child for child in parent.values() if type(child) in _CONTAINERS]
+                below += [key for key in parent if type(key) is tuple]
+            else:
+                below += [child for child in parent if type(child) in _CONTAINERS]
+        level = below
+    return bool(level)

@@ -1,0 +1,121 @@
+"""
+MessagePack: ``wamp.2.msgpack``, version 5.
+
+msgspec decodes the message and leaves args and kwargs as slices, unchecked: it lets
+invalid UTF-8 through. So both are decoded once more, which checks them.
+
+Extension types: 0 is null (JavaScript clients write undefined so), -1 is a timestamp,
+any other is its bytes. Equal serializers forward all of them untouched.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from router.wamp.errors import ProtocolViolation
+from router.wamp.ids import MAX_ID
+from router.wamp.messages import Message
+from router.wamp.serializers.base import (
+    ANY_MESSAGE,
+    BAD_UTF8,
+    HOT,
+    MAX_DEPTH,
+    SCALARS,
+    TOO_DEEP,
+    Serializer,
+    nests_deeper,
+)
+from router.wamp.serializers.elements import Uncarriable, read_message
+from router.wamp.serializers.transcoding import plain, transcode
+
+
+def _extension(code: int, data: memoryview) -> bytes | None:
+    return None if code == 0 else bytes(data)
+
+
+_decode_message = msgspec.msgpack.Decoder(ANY_MESSAGE, ext_hook=_extension).decode
+_decode_elements = msgspec.msgpack.Decoder(list[Raw]).decode
+_decode_list = msgspec.msgpack.Decoder(list, ext_hook=_extension).decode
+_decode_map = msgspec.msgpack.Decoder(dict[str, Any], ext_hook=_extension).decode
+_decode_any = msgspec.msgpack.Decoder(ext_hook=_extension).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def decode(data: bytes) -> Message:
+    try:
+        message = _decode_message(data)
+        if type(message) in HOT and 0 <= message.request <= MAX_ID:
+            args = kwargs = None
+            options = message.options
+            if message.args is not None:
+                args = _decode_list(message.args)
+            if message.kwargs is not None:
+                kwargs = _decode_map(message.kwargs)
+            # A level takes one byte, so a shorter message cannot be too deep.
+            if len(data) <= MAX_DEPTH or not nests_deeper([args, kwargs, options], MAX_DEPTH):
+                if options and not SCALARS.issuperset(map(type, options.values())):
+                    message.options = plain(options)
+                checked: Message = message
+                return checked
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        pass
+    return _decode_carefully(data)
+
+
+def _decode_carefully(data: bytes) -> Message:
+    try:
+        elements = _decode_elements(data)
+    except msgspec.ValidationError:
+        raise ProtocolViolation("a WAMP message must be an array") from None
+    except msgspec.DecodeError as error:
+        raise ProtocolViolation(_malformed(error)) from None
+    except RecursionError:
+        raise ProtocolViolation(TOO_DEEP) from None
+    return read_message(elements, _parse, plain)
+
+
+def _parse(element: Raw) -> Any:
+    try:
+        value = _decode_any(element)
+    except msgspec.ValidationError as error:
+        raise Uncarriable(str(error)) from None
+    except msgspec.DecodeError as error:
+        raise ProtocolViolation(_malformed(error)) from None
+    except UnicodeDecodeError:
+        raise ProtocolViolation(BAD_UTF8) from None
+    except RecursionError:
+        raise ProtocolViolation(TOO_DEEP) from None
+    if nests_deeper(value):
+        raise ProtocolViolation(TOO_DEEP)
+    return value
+
+
+def _malformed(error: msgspec.DecodeError) -> str:
+    return f"not valid MessagePack: {error}"
+
+
+def load(raw: Raw) -> Any:
+    return plain(_decode_any(raw))
+
+
+def dump(value: Any) -> Raw:
+    return Raw(_encode(value))
+
+
+def encode(message: Message, origin: Serializer | None = None) -> bytes:
+    if origin is MSGPACK or origin is None:
+        return _encode(message.wire())
+    return _encode(transcode(message, origin, dump))
+
+
+MSGPACK: Final = Serializer(
+    name="msgpack",
+    is_binary=True,
+    rawsocket_id=2,
+    decode=decode,
+    encode=encode,
+    load=load,
+    dump=dump,
+    plain=plain,
+)
