@@ -1,0 +1,354 @@
+"""
+A realm's configuration, ``config/realms/<realm>.yaml``: roles, authentication, limits.
+
+Only values are here, and the checks that need this file alone.
+"""
+
+import base64
+import binascii
+from pathlib import Path as FilePath
+from typing import Annotated, Literal
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from router.configuration import Document, Path, Secret, SecretSources, Section, quoted, read
+from router.wamp.uris import MatchPolicy, UriRules, is_valid
+
+Action = Literal["call", "register", "publish", "subscribe"]
+ACTIONS: tuple[Action, ...] = ("call", "register", "publish", "subscribe")
+SUFFIXES = (".yaml", ".yml")
+
+
+def _check_realm_name(name: str) -> str | None:
+    return (
+        None if is_valid(name) else f"must be a URI (WAMP 'URIs'), as 'com.example.shop', got {quoted(name)}"
+    )
+
+
+def _check_name(name: str) -> str | None:
+    return None if name.strip() and name.isprintable() else f"must be visible text, got {quoted(name)}"
+
+
+Role = Annotated[
+    str,
+    Meta(
+        title="role", description="The role of such a session, one of `roles`.", extra={"refers_to": "roles"}
+    ),
+]
+RoleName = Annotated[str, Meta(title="role", extra={"check": _check_name})]
+AuthId = Annotated[str, Meta(title="authid", extra={"check": _check_name})]
+
+
+class Permission(Section, frozen=True, kw_only=True):
+    """What a role may do with the URIs that match. Where several match, the most specific decides alone."""
+
+    uri: Annotated[
+        str,
+        Meta(
+            description="A URI or a pattern; with `match: prefix` the empty string matches every URI.",
+            examples=["com.example.", "com..status"],
+        ),
+    ]
+    match: Annotated[
+        MatchPolicy,
+        Meta(
+            title="match policy",
+            description="`exact` means this URI, `prefix` all that begin with these characters, `wildcard` "
+            "those with any text in the place of an empty component.",
+        ),
+    ] = "exact"
+    allow: Annotated[
+        tuple[Annotated[Action, Meta(title="permission")], ...],
+        Meta(
+            description="What is allowed, and nothing else; an empty list forbids all.", examples=[["call"]]
+        ),
+    ] = ()
+    disclosure: Annotated[
+        Literal["on_request", "always", "never"],
+        Meta(
+            title="disclosure",
+            description="Whether the other side learns who calls or publishes: `on_request` when the "
+            "client sets `disclose_me`, `always` unasked, `never` also where the client asks for it.",
+        ),
+    ] = "on_request"
+
+
+class RoleConfig(Section, frozen=True, kw_only=True):
+    """What sessions of one role may do. Without a permission that matches, nothing is allowed."""
+
+    permissions: Annotated[
+        tuple[Permission, ...], Meta(description="The permissions, in any order; a pattern is listed once.")
+    ] = ()
+
+
+class Anonymous(Section, frozen=True, kw_only=True):
+    """Sessions that give no proof of who they are. Without this section they are refused."""
+
+    role: Role
+
+
+class TicketPrincipal(Section, frozen=True, kw_only=True):
+    """A client that shows a secret as it is: for connections that nobody else can read."""
+
+    role: Role
+    secret: Annotated[Secret, Meta(description="The ticket.")]
+
+
+class Ticket(Section, frozen=True, kw_only=True):
+    """Authentication by a secret that is sent as it is (WAMP 'Ticket-based Authentication')."""
+
+    principals: Annotated[
+        dict[AuthId, TicketPrincipal],
+        Meta(description="Who may join, by the `authid` that the client gives."),
+    ] = {}
+
+
+class WampCraPrincipal(Section, frozen=True, kw_only=True):
+    """A client that proves its secret without sending it."""
+
+    role: Role
+    secret: Annotated[
+        Secret,
+        Meta(
+            description="The secret. With a `salt` it is the key derived from the password (PBKDF2 with "
+            "SHA-256) in Base64, so that the password itself is stored nowhere."
+        ),
+    ]
+    salt: Annotated[
+        str | None, Meta(description="The salt of the derived key, sent to the client.", examples=["salt123"])
+    ] = None
+    iterations: Annotated[
+        int, Meta(description="Iterations of the derived key.", ge=1_000, le=10_000_000)
+    ] = 1_000
+    keylen: Annotated[int, Meta(description="Length of the derived key in bytes.", ge=16, le=64)] = 32
+
+
+class WampCra(Section, frozen=True, kw_only=True):
+    """Authentication by challenge and response (WAMP 'Challenge Response Authentication')."""
+
+    principals: Annotated[
+        dict[AuthId, WampCraPrincipal],
+        Meta(description="Who may join, by the `authid` that the client gives."),
+    ] = {}
+
+
+class Authentication(Section, frozen=True, kw_only=True):
+    """How clients may join; a method without its section is refused."""
+
+    anonymous: Annotated[Anonymous | None, Meta(description="Without any proof.")] = None
+    ticket: Annotated[Ticket | None, Meta(description="By a ticket.")] = None
+    wampcra: Annotated[WampCra | None, Meta(description="By WAMP-CRA.")] = None
+
+
+class Limits(Section, frozen=True, kw_only=True):
+    """What a realm and each of its sessions may use. Over a limit, the client gets an error that names it."""
+
+    sessions: Annotated[int, Meta(description="Sessions of the realm.", ge=1, le=10_000_000)] = 100_000
+    subscriptions_per_session: Annotated[
+        int, Meta(description="Subscriptions of a session.", ge=0, le=10_000_000)
+    ] = 10_000
+    registrations_per_session: Annotated[
+        int, Meta(description="Registrations of a session.", ge=0, le=10_000_000)
+    ] = 10_000
+    pending_calls_per_session: Annotated[
+        int,
+        Meta(description="Calls of a session, as caller, that wait for their result.", ge=1, le=10_000_000),
+    ] = 10_000
+    pending_invocations_per_session: Annotated[
+        int, Meta(description="Invocations that a session, as callee, has not answered.", ge=1, le=10_000_000)
+    ] = 10_000
+    retained_events: Annotated[
+        int,
+        Meta(description="Events that the realm retains, one for each topic at most.", ge=0, le=10_000_000),
+    ] = 10_000
+    retained_bytes: Annotated[
+        int, Meta(description="Size of all retained events.", ge=0, le=64 * 1024**3)
+    ] = 64 * 1024**2
+    testaments_per_session: Annotated[
+        int, Meta(description="Testaments of a session, in both scopes.", ge=0, le=1_000_000)
+    ] = 100
+    messages_per_second: Annotated[
+        int,
+        Meta(
+            description="Messages read from a session each second; the rest waits. 0 means no limit.",
+            ge=0,
+            le=10_000_000,
+        ),
+    ] = 0
+    call_timeout_ms: Annotated[
+        int, Meta(description="Timeout of calls that name none; 0 means none.", ge=0, le=86_400_000)
+    ] = 0
+    uri_length: Annotated[int, Meta(description="Characters of a URI.", ge=16, le=65_535)] = 512
+
+
+class HeartbeatOverride(Section, frozen=True, kw_only=True):
+    """Other times for this realm's sessions than their transport's heartbeat has."""
+
+    interval_ms: Annotated[
+        int, Meta(description="Time between two pings; 0 turns them off.", ge=0, le=3_600_000)
+    ] = 10_000
+    timeout_ms: Annotated[
+        int,
+        Meta(description="Time to wait for the answer before the peer counts as gone.", ge=100, le=3_600_000),
+    ] = 10_000
+
+
+class SlowConsumer(Section, frozen=True, kw_only=True):
+    """What happens to a session that reads slower than the router has to send. The three marks rise."""
+
+    policy: Annotated[
+        Literal["disconnect", "drop"],
+        Meta(
+            title="policy",
+            description="`disconnect` closes the connection; `drop` loses events, counts and tells it.",
+        ),
+    ] = "disconnect"
+    low_water_bytes: Annotated[
+        int,
+        Meta(
+            description="With more than this waiting, nothing more is read from the session.",
+            ge=1024,
+            le=1 << 30,
+        ),
+    ] = 262_144
+    high_water_bytes: Annotated[
+        int,
+        Meta(
+            description="With more than this waiting, and no progress for `patience_ms`, the policy acts.",
+            ge=1024,
+            le=1 << 30,
+        ),
+    ] = 4_194_304
+    limit_bytes: Annotated[
+        int, Meta(description="With more than this waiting, the policy acts at once.", ge=1024, le=1 << 32)
+    ] = 16_777_216
+    patience_ms: Annotated[
+        int, Meta(description="How long a session may stand above the high mark.", ge=0, le=600_000)
+    ] = 5_000
+
+
+class MetaApi(Section, frozen=True, kw_only=True):
+    """The procedures and events that tell of sessions, registrations and subscriptions."""
+
+    enabled: Annotated[bool, Meta(description="Serve them, to roles that may call and subscribe them.")] = (
+        True
+    )
+
+
+class RealmConfig(Section, frozen=True, kw_only=True):
+    """One realm: who may join, what they may do, how much they may use. Each key may be left out."""
+
+    name: Annotated[
+        str,
+        Meta(
+            description="The realm that clients name to join. By default the file's name without `.yaml`.",
+            examples=["com.example.shop"],
+            extra={"check": _check_realm_name},
+        ),
+    ] = ""
+    roles: Annotated[dict[RoleName, RoleConfig], Meta(description="The roles and their permissions.")] = {}
+    authentication: Annotated[Authentication, Meta(description="How clients may join.")] = Authentication()
+    limits: Annotated[Limits, Meta(description="Limits.")] = Limits()
+    heartbeat: Annotated[
+        HeartbeatOverride | None, Meta(description="Replaces the transport's heartbeat.")
+    ] = None
+    slow_consumer: Annotated[SlowConsumer, Meta(description="Sessions that read too slowly.")] = (
+        SlowConsumer()
+    )
+    meta_api: Annotated[MetaApi, Meta(description="The meta API.")] = MetaApi()
+    uri_check: Annotated[
+        UriRules,
+        Meta(
+            title="rule",
+            description="Which URIs are valid: `loose` forbids white space, `#` and empty components, "
+            "`strict` allows lower-case letters, digits and `_` alone.",
+        ),
+    ] = "loose"
+    strict_ids: Annotated[
+        bool,
+        Meta(description="A gap in a client's request ids is a breach of protocol. Some clients leave gaps."),
+    ] = False
+
+
+def read_realm(file: FilePath, secrets: SecretSources) -> Document[RealmConfig]:
+    """Read and check ``file``; a realm without a name gets the file's."""
+    document = read(file, RealmConfig, {Secret: secrets.read})
+    _check_file_name(document)
+    _check_uris(document)
+    _check_marks(document)
+    _check_derived_keys(document)
+    _warn_of_nobody(document)
+    if document.value is not None and not document.problems:
+        document.value = replace(document.value, name=name_of(document))
+    return document
+
+
+def name_of(document: Document[RealmConfig]) -> str:
+    """Return the realm's name, also where its file has problems."""
+    return str(document.values.get(("name",), document.file.stem))
+
+
+def grants_everything(role: object) -> bool:
+    """Tell whether ``role`` may do all four on every URI that no other pattern of it excepts."""
+    return isinstance(role, RoleConfig) and any(
+        p.match == "prefix" and p.uri == "" and set(p.allow) == set(ACTIONS) for p in role.permissions
+    )
+
+
+def _check_file_name(document: Document[RealmConfig]) -> None:
+    stem = document.file.stem
+    if ("name",) not in document.positions and not is_valid(stem):
+        document.add(
+            ("name",), f"the file's name gives the realm none that is a URI ({quoted(stem)}): set 'name'"
+        )
+
+
+def _check_uris(document: Document[RealmConfig]) -> None:
+    rules = str(document.values.get(("uri_check",), "loose"))
+    first: dict[Path, Path] = {}  # role, match, uri -> path of the permission
+    for path, permission in document.select("roles", None, "permissions", None):
+        assert isinstance(permission, Permission)
+        uri, match = permission.uri, permission.match
+        if not is_valid(uri, match, rules):
+            document.add(
+                (*path, "uri"), f"{quoted(uri)} is no valid URI for match '{match}' (uri_check: {rules})"
+            )
+        other = first.setdefault((path[1], match, uri), path)
+        if other != path:
+            line, _ = document.position(other)
+            document.add((*path, "uri"), f"{match} {quoted(uri)} is also on line {line}: merge the two")
+
+
+def _check_marks(document: Document[RealmConfig]) -> None:
+    marks = document.values.get(("slow_consumer",))
+    if isinstance(marks, SlowConsumer) and not (
+        marks.low_water_bytes <= marks.high_water_bytes <= marks.limit_bytes
+    ):
+        document.add(
+            ("slow_consumer",),
+            f"the marks must rise: low_water_bytes {marks.low_water_bytes}, high_water_bytes "
+            f"{marks.high_water_bytes}, limit_bytes {marks.limit_bytes}",
+        )
+
+
+def _check_derived_keys(document: Document[RealmConfig]) -> None:
+    for path, principal in document.select("authentication", "wampcra", "principals", None):
+        assert isinstance(principal, WampCraPrincipal)
+        if principal.salt is not None and not _is_key(principal.secret.reveal(), principal.keylen):
+            document.add(
+                (*path, "secret"),
+                f"with a salt, the secret is the derived key: {principal.keylen} bytes (keylen) in Base64",
+            )
+
+
+def _is_key(text: str, length: int) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == length
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _warn_of_nobody(document: Document[RealmConfig]) -> None:
+    if not document.problems and document.value and document.value.authentication == Authentication():
+        document.warn(("authentication",), "no method is set: nobody can join this realm")

@@ -1,0 +1,188 @@
+"""
+A configuration directory: ``router.yaml`` and its realms, read and checked as a whole.
+
+``load`` reads files and the environment and does nothing else: it logs nothing,
+and it either returns a configuration without problems or raises all of them.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from realms.config import SUFFIXES, RealmConfig, grants_everything, name_of, read_realm
+from router import endpoint_strings
+from router.configuration import (
+    ConfigurationError,
+    Document,
+    Problem,
+    SecretSources,
+    did_you_mean,
+    json_schema,
+    path_text,
+    quoted,
+    reference,
+)
+from router.node_config import FILE_NAME, NodeConfig, read_node
+
+# The shipped configuration: `config/` of a checkout, of which a built package has a copy.
+DEFAULT_DIRECTORY = Path(__file__).parent / "default_config"
+
+_KINDS: dict[str, type[Any]] = {"router": NodeConfig, "realm": RealmConfig}
+_TITLES = {"router": "`router.yaml`: the node", "realm": "`realms/<realm>.yaml`: a realm"}
+_INTRODUCTION = """\
+# Configuration
+
+<!-- Made from the schema by `router.config_directory.reference_page`; do not edit. -->
+
+A configuration directory holds `router.yaml` for the node and a file for each realm in `realms/`. The
+shipped files in `config/` show every key with its default. All files are checked before anything starts,
+and every problem is reported with its line. A size is in bytes and a time in milliseconds, as the name of
+its key says; numbers may be written as `1_000_000`. YAML anchors and aliases work, merge keys (`<<`) do not.
+
+A secret is written as a string, as `{file: path}` (relative to the configuration directory; one newline at
+its end is left out) or as `{env: NAME}`, an environment variable.
+"""
+
+
+class Configuration(Struct, frozen=True, kw_only=True):
+    """
+    A configuration without problems.
+
+    ``files`` are all that it was read from, with secrets, keys and certificates: when
+    one of them changes, or ``realms_directory`` gets or loses a file, it is to be loaded
+    again. All paths are absolute.
+    """
+
+    directory: Path
+    realms_directory: Path
+    node: NodeConfig
+    realms: dict[str, RealmConfig]  # name -> realm
+    warnings: tuple[Problem, ...]
+    files: tuple[Path, ...]
+
+
+def load(config_dir: Path, environ: Mapping[str, str] = os.environ) -> Configuration:
+    """
+    Read and check all files of ``config_dir``.
+
+    Raises:
+        ConfigurationError: with every problem of every file.
+    """
+    if not config_dir.is_dir():
+        problem = Problem(str(config_dir), 1, 1, "", "no such directory: 'concord init DIR' writes one")
+        raise ConfigurationError([problem])
+    secrets = SecretSources(config_dir, environ)
+    node = read_node(config_dir / FILE_NAME)
+    realms_directory = config_dir / str(node.values.get(("realms_dir",), NodeConfig().realms_dir))
+    realms = [read_realm(file, secrets) for file in _realm_files(realms_directory, node)]
+    _check_realm_names(realms)
+    _check_realms_of_transports(node, realms)
+    _check_anonymous_access(node, realms)
+
+    documents: list[Document[Any]] = [node, *realms]
+    problems = [problem for document in documents for problem in document.problems]
+    warnings = sorted(warning for document in documents for warning in document.warnings)
+    files = [*(document.file for document in documents), *secrets.files, *_endpoint_files(node)]
+    if problems or node.value is None:
+        raise ConfigurationError(problems, warnings, files)
+    return Configuration(
+        directory=config_dir.absolute(),
+        realms_directory=realms_directory.absolute(),
+        node=node.value,
+        realms={name_of(realm): realm.value for realm in realms if realm.value is not None},
+        warnings=tuple(warnings),
+        files=tuple(file.absolute() for file in files),
+    )
+
+
+def _realm_files(directory: Path, node: Document[NodeConfig]) -> list[Path]:
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError as error:
+        node.add(("realms_dir",), f"{directory} can't be read: {error.strerror}")
+        return []
+    files = [directory / name for name in names if name.endswith(SUFFIXES) and not name.startswith(".")]
+    if not files:
+        node.warn(("realms_dir",), f"{directory} holds no file <realm>.yaml: this router serves no realm")
+    return files
+
+
+def _check_realm_names(realms: list[Document[RealmConfig]]) -> None:
+    first: dict[str, Document[RealmConfig]] = {}  # name -> the first file that has it
+    for realm in realms:
+        other = first.setdefault(name_of(realm), realm)
+        if other is not realm:
+            line, _ = other.position(("name",))
+            realm.add(("name",), f"the realm {quoted(name_of(realm))} is also in {other.file}:{line}")
+
+
+def _check_realms_of_transports(node: Document[NodeConfig], realms: list[Document[RealmConfig]]) -> None:
+    names = [name_of(realm) for realm in realms]
+    for path, name in node.select("transports", None, "realms", None):
+        if name not in names:
+            node.add(path, f"unknown realm {quoted(str(name))}{did_you_mean(str(name), names)}")
+
+
+def _check_anonymous_access(node: Document[NodeConfig], realms: list[Document[RealmConfig]]) -> None:
+    open_realms = [(name_of(realm), realm, role) for realm in realms if (role := _open_role(realm))]
+    for path, endpoint in node.select("transports", None, "endpoint"):
+        flag = node.values.get((*path[:2], "allow_anonymous_full_access"))
+        if flag is True or endpoint_strings.is_loopback(str(endpoint)):
+            continue
+        served = node.values.get((*path[:2], "realms")) or ()
+        for name, realm, role in open_realms:
+            if not served or (isinstance(served, tuple) and name in served):
+                node.add(path, _open_message(name, realm, role))
+
+
+def _open_role(realm: Document[RealmConfig]) -> str | None:
+    name = realm.values.get(("authentication", "anonymous", "role"))
+    everything = isinstance(name, str) and grants_everything(realm.values.get(("roles", name)))
+    return str(name) if everything else None
+
+
+def _open_message(name: str, realm: Document[RealmConfig], role: str) -> str:
+    line, _ = realm.section_position(("roles", role))
+    return (
+        f"not known to be a loopback address, and anonymous clients may do everything in realm "
+        f"{quoted(name)} ({path_text(('roles', role))}, {realm.file}:{line}): listen at "
+        "interface=127.0.0.1, restrict the role, or set allow_anonymous_full_access: true"
+    )
+
+
+def _endpoint_files(node: Document[NodeConfig]) -> list[Path]:
+    endpoints = node.select("transports", None, "endpoint")
+    return [file for _, endpoint in endpoints for file in endpoint_strings.files(str(endpoint))]
+
+
+def scaffold(directory: Path) -> list[Path]:
+    """
+    Write the shipped configuration to ``directory`` and return the files, in order.
+
+    Raises:
+        FileExistsError: one of the files is there already; nothing was written.
+        OSError: a file can't be written.
+    """
+    sources = sorted(DEFAULT_DIRECTORY.rglob("*.yaml"))
+    targets = [directory / source.relative_to(DEFAULT_DIRECTORY) for source in sources]
+    for target in targets:
+        if target.exists():
+            raise FileExistsError(f"{target} is there already: nothing was written")
+    for source, target in zip(sources, targets, strict=True):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return targets
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return the JSON Schema of each kind of file: ``router`` and ``realm``."""
+    return {kind: json_schema(shape, f"Concord: {kind}") for kind, shape in _KINDS.items()}
+
+
+def reference_page() -> str:
+    """Return ``docs/configuration.md``."""
+    return "\n".join([_INTRODUCTION, *(reference(shape, _TITLES[kind]) for kind, shape in _KINDS.items())])
