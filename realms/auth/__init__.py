@@ -1,1 +1,62 @@
-"""Authentication methods, one module each."""
+"""
+Authentication methods, one module each.
+
+A method is asked once for each HELLO. It either knows the client at once (``Identity``), or
+asks for a proof (``Proof``), or refuses (``Refusal``). What a refusal tells the client never
+says whether the ``authid`` exists; the reason is for the log.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from router.routing.handshake import Peer, Refusal
+from router.wamp import uris
+from router.wamp.messages import Authenticate, Hello
+
+
+class Identity(Struct, frozen=True, kw_only=True):
+    """Who a client turned out to be."""
+
+    authid: str
+    role: str
+    authmethod: str
+    authprovider: str = "static"
+    authextra: Mapping[str, Any] | None = None
+
+
+class Proof(Struct, frozen=True):
+    """What a client is asked for: CHALLENGE.extra, and the judge of its AUTHENTICATE."""
+
+    extra: dict[str, Any]
+    verify: Callable[[Authenticate], Identity | Refusal]
+
+
+class Method(Protocol):
+    """One authentication method of one realm."""
+
+    name: str
+
+    def begin(self, hello: Hello, peer: Peer, session_id: int) -> Identity | Proof | Refusal: ...
+
+    def still_allows(self, identity: Identity) -> bool:
+        """Tell whether ``identity`` would get the same role today."""
+        ...
+
+
+def denied(why: str) -> Refusal:
+    """Refuse for a reason that the client is not told."""
+    return Refusal(uris.AUTHENTICATION_DENIED, "authentication failed", why)
+
+
+def missing_authid() -> Refusal:
+    """Refuse a HELLO without the name that this method needs."""
+    text = "HELLO.Details.authid must be a text that names who joins"
+    return Refusal(uris.AUTHENTICATION_DENIED, text, "no authid in HELLO")
+
+
+def authid_of(hello: Hello) -> str | None:
+    """Read ``HELLO.Details.authid``; ``None`` where it is absent, empty or no text."""
+    authid = hello.details.get("authid")
+    return authid if isinstance(authid, str) and authid else None

@@ -4,6 +4,7 @@ What a routing method returns: what is to be sent, in order.
 The core never sends. A ``Delivery`` is one message to a snapshot of sessions,
 so that the shell encodes it once per serializer. An ``Announcement`` comes from
 slow paths only (register, subscribe, leave); the realm turns it into a meta event.
+A ``Farewell`` ends a session.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from router.wamp.messages import Message
+from router.wamp.messages import Abort, Goodbye, Message
 
 if TYPE_CHECKING:
     from router.routing.session import Session
@@ -38,5 +39,12 @@ class Announcement(Struct, gc=False):
     args: list[Any]
 
 
-Output = Delivery | Announcement
+class Farewell(Struct, gc=False):
+    """The router ends ``session``: ``message`` is sent and the connection closed after the peer's reply."""
+
+    session: "Session"
+    message: Goodbye | Abort
+
+
+Output = Delivery | Announcement | Farewell
 Outputs = list[Output]

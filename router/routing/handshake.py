@@ -1,0 +1,126 @@
+"""
+Opening and closing a session: the state machine as a table, and what decides about a HELLO.
+
+Rules of this file:
+
+- The table names, for every state, each message that a client may send; anything else is a
+  breach of the protocol (WAMP BP 'Session Lifetime', 'Protocol Errors').
+- Who may join is asked of an ``Entrance``; its answer is a value.
+- Nothing here sends, waits or knows what a connection is.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+from router.routing.outputs import Outputs
+from router.routing.session import Session
+from router.wamp.errors import ProtocolViolation
+from router.wamp.messages import (
+    Abort,
+    Authenticate,
+    Error,
+    Goodbye,
+    Hello,
+    Message,
+    Welcome,
+)
+
+
+class State(Enum):
+    """Where a connection is in its session's life; the value completes "received X ..."."""
+
+    AWAITING_HELLO = "before a session was open"
+    CHALLENGED = "while AUTHENTICATE was awaited"
+    ESTABLISHED = "while the session was open"
+    CLOSING = "after the router said GOODBYE"
+    ENDED = "after the session ended"
+
+
+# (state, message type) -> what to do, the name of a method of the connection
+TRANSITIONS: Final[dict[tuple[State, type[Message]], str]] = {
+    (State.AWAITING_HELLO, Hello): "hello",
+    (State.AWAITING_HELLO, Abort): "client_aborted",
+    (State.CHALLENGED, Authenticate): "authenticate",
+    (State.CHALLENGED, Abort): "client_aborted",
+    (State.ESTABLISHED, Goodbye): "client_says_goodbye",
+    (State.ESTABLISHED, Abort): "client_aborted",
+    (State.CLOSING, Goodbye): "client_returns_goodbye",
+    (State.CLOSING, Abort): "client_aborted",
+}
+
+
+def transition(state: State, message: Message) -> str | None:
+    """
+    Name what ``message`` leads to in ``state``; ``None``: it is to be ignored.
+
+    A session that is closing still receives what was on its way (state chart, 14).
+
+    Raises:
+        ProtocolViolation: a client may not send this message in this state.
+    """
+    action = TRANSITIONS.get((state, type(message)))
+    if action is not None:
+        return action
+    if state in (State.CLOSING, State.ENDED):
+        return None
+    raise ProtocolViolation(f"received {type(message).__name__.upper()} {state.value}")
+
+
+class Peer(Struct, frozen=True, kw_only=True):
+    """What is known of a connection before anybody has joined on it."""
+
+    address: str  # "tcp:192.0.2.7:49152", "unix:...", as the log shows it
+    host: str  # the client's address alone, behind trusted proxies the real one
+    transport: str  # "websocket", "rawsocket", "local"
+    listener: str  # the name of the transport in router.yaml
+    secure: bool = False
+    realms: frozenset[str] | None = None  # the realms that this transport serves; None: all
+    headers: Mapping[str, str] | None = None
+
+
+class RealmPort(Protocol):
+    """What a connection needs of the realm that its session joined."""
+
+    name: str
+    slow_consumer: Any
+    heartbeat: Any
+
+    def join(self, session: Session) -> Outputs: ...
+    def leave(self, session: Session, reason: str) -> Outputs: ...
+    def receive(self, session: Session, message: Message, now: float) -> Outputs: ...
+    def refuse_payload(self, session: Session, message: Message, error: Error, now: float) -> Outputs: ...
+    def undeliverable(self, session: Session, message: Message, size: int, limit: int) -> Outputs: ...
+    def dropped(self, session: Session, count: int) -> Outputs: ...
+
+
+class Admission(Struct):
+    """The peer is in: ``session`` belongs to ``realm`` once it has been told ``welcome``."""
+
+    realm: RealmPort
+    session: Session
+    welcome: Welcome
+
+
+class Challenge(Struct):
+    """The peer must prove who it is: ``verify`` judges its AUTHENTICATE."""
+
+    authmethod: str
+    extra: dict[str, Any]
+    verify: "Callable[[Authenticate], Admission | Refusal]"
+
+
+class Refusal(Struct):
+    """The peer stays out: ``reason`` and ``text`` are told, ``why`` goes to the log alone."""
+
+    reason: str
+    text: str
+    why: str = ""
+
+
+class Entrance(Protocol):
+    """Decides who may join which realm."""
+
+    def enter(self, hello: Hello, peer: Peer) -> Admission | Challenge | Refusal: ...

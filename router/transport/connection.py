@@ -1,0 +1,260 @@
+"""
+One connection: its handshake, its session, and the one place where errors become answers.
+
+Rules of this file:
+
+- A connection knows no framing: whole messages come in through ``receive``, frames go out
+  through its outbox, and the carrier (WebSocket, RawSocket, ...) does the rest.
+- Three kinds of error end here. ``ProtocolViolation`` becomes ABORT; ``PayloadRefused``
+  becomes an answer to that request; anything else is a defect of ours: logged once, and
+  this session is aborted without a word about the cause.
+- Nothing is raised to the carrier, and no other session notices.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from twisted.logger import Logger
+
+from router.routing.handshake import (
+    Admission,
+    Challenge,
+    Entrance,
+    Peer,
+    RealmPort,
+    Refusal,
+    State,
+    transition,
+)
+from router.routing.session import Session
+from router.transport.outbox import Carrier, Outbox, Turn
+from router.wamp import messages, uris
+from router.wamp.errors import PayloadRefused, ProtocolViolation
+from router.wamp.messages import Abort, Authenticate, Error, Goodbye, Hello, Message
+from router.wamp.serializers import Serializer
+
+
+class Connection:
+    """
+    A peer on one transport connection.
+
+    The carrier sets ``outbox`` right after it has made this object, and calls ``lost`` exactly once.
+    """
+
+    log = Logger("router.connection")
+
+    __slots__ = (
+        "_carrier",
+        "_counters",
+        "_decode",
+        "_entrance",
+        "_on_state",
+        "_turn",
+        "_verify",
+        "outbox",
+        "peer",
+        "realm",
+        "serializer",
+        "session",
+        "state",
+    )
+
+    outbox: Outbox
+
+    def __init__(
+        self,
+        peer: Peer,
+        serializer: Serializer,
+        carrier: Carrier,
+        entrance: Entrance,
+        turn: Turn,
+        counters: Counter[str],
+        on_state: Callable[[Any, State], None],
+    ) -> None:
+        self.peer = peer
+        self.serializer = serializer
+        self.state = State.AWAITING_HELLO
+        self.session: Session | None = None
+        self.realm: RealmPort | None = None
+        self._carrier = carrier
+        self._entrance = entrance
+        self._turn = turn
+        self._counters = counters
+        self._decode = serializer.decode
+        self._on_state = on_state
+        self._verify: Any = None
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Take one serialized message; ``now`` is the monotonic clock in seconds."""
+        try:
+            message = self._decode(data)
+            if self.state is State.ESTABLISHED and message.CODE > 6:
+                self._turn.deliver(self.realm.receive(self.session, message, now))  # type: ignore[union-attr,arg-type]
+            else:
+                self._advance(message)
+        except ProtocolViolation as violation:
+            self._violated(violation)
+        except PayloadRefused as refusal:
+            self._refuse_payload(refusal, now)
+        except Exception:
+            self._defect()
+
+    def lost(self, reason: str) -> None:
+        """The transport is gone: whatever the session held goes too."""
+        self.outbox.discard()
+        self._leave(reason)
+        self.state = State.ENDED
+        self._verify = None
+
+    def farewell(self, message: Goodbye | Abort) -> None:
+        """End the session from the router's side; after a GOODBYE the peer may answer."""
+        if self.state is not State.ESTABLISHED:
+            return
+        self._leave(message.reason)
+        self.outbox.send(message)
+        if isinstance(message, Goodbye):
+            self.state = State.CLOSING
+        else:
+            self._end(message.reason)
+
+    def refuse(self, text: str, reason: str = uris.PROTOCOL_VIOLATION) -> None:
+        """Abort because of ``text``, which the peer is told."""
+        self._violated(ProtocolViolation(text, reason))
+
+    def expired(self) -> None:
+        """The peer did not open a session in time."""
+        if self.state in (State.AWAITING_HELLO, State.CHALLENGED):
+            self._counters["handshake_timeouts"] += 1
+            self.refuse("no session was opened within the handshake timeout", uris.TIMEOUT)
+
+    def slow(self, text: str) -> None:
+        """The outbox gave this peer up."""
+        self._counters["slow_consumers_disconnected"] += 1
+        self.log.warn("slow consumer {who} disconnected: {text}", who=self.who(), text=text)
+        self._carrier.abort()
+
+    def recovered(self, dropped: int) -> None:
+        """The outbox dropped events and now takes them again: tell those who want to know."""
+        self._counters["events_dropped"] += dropped
+        self.log.warn("slow consumer {who}: {count} events dropped", who=self.who(), count=dropped)
+        if self.session is not None and self.realm is not None:
+            self._turn.deliver(self.realm.dropped(self.session, dropped))
+
+    def undeliverable(self, message: Message, size: int) -> None:
+        """``message`` is larger than this peer takes: whoever waits for it gets an error."""
+        self._counters["oversized_outgoing"] += 1
+        if self.session is not None and self.realm is not None:
+            limit = self.outbox.max_frame_bytes
+            self._turn.deliver(self.realm.undeliverable(self.session, message, size, limit))
+
+    def who(self) -> str:
+        """Name the peer as the log does."""
+        session = self.session
+        return f"{self.peer.address} ({session.authid}, session {session.id})" if session else self.peer.address
+
+    def _advance(self, message: Message) -> None:
+        action = transition(self.state, message)
+        if action is not None:
+            getattr(self, "_on_" + action)(message)
+
+    def _on_hello(self, message: Hello) -> None:
+        self._decide(self._entrance.enter(message, self.peer))
+
+    def _on_authenticate(self, message: Authenticate) -> None:
+        verify, self._verify = self._verify, None
+        self._decide(verify(message))
+
+    def _decide(self, decision: Admission | Challenge | Refusal) -> None:
+        if isinstance(decision, Admission):
+            self._admit(decision)
+        elif isinstance(decision, Challenge):
+            self.state = State.CHALLENGED
+            self._verify = decision.verify
+            self.outbox.send(messages.Challenge(decision.authmethod, decision.extra))
+        else:
+            self._counters["refused_joins"] += 1
+            self.log.warn(
+                "{address} refused: {reason}: {why}",
+                address=self.peer.address,
+                reason=decision.reason,
+                why=decision.why or decision.text,
+            )
+            self._abort(decision.reason, decision.text)
+
+    def _admit(self, admission: Admission) -> None:
+        session = self.session = admission.session
+        self.realm = admission.realm
+        session.link = self.outbox
+        session.serializer = self.serializer
+        self.outbox.rules = admission.realm.slow_consumer
+        self.state = State.ESTABLISHED
+        self._on_state(self._carrier, self.state)
+        self.outbox.send(admission.welcome)
+        self._turn.deliver(admission.realm.join(session))
+
+    def _on_client_says_goodbye(self, message: Goodbye) -> None:
+        """Answer, and wait for the next HELLO or for the end of the connection."""
+        self._leave(message.reason)
+        self.outbox.send(Goodbye({}, uris.GOODBYE_AND_OUT))
+        self.state = State.AWAITING_HELLO
+        self._on_state(self._carrier, self.state)
+
+    def _on_client_returns_goodbye(self, message: Goodbye) -> None:
+        self._end(message.reason)
+
+    def _on_client_aborted(self, message: Abort) -> None:
+        self._leave(message.reason)
+        self._end(message.reason)
+
+    def _leave(self, reason: str) -> None:
+        session, realm = self.session, self.realm
+        if session is not None and realm is not None:
+            self.session = self.realm = None
+            self._turn.deliver(realm.leave(session, reason))
+
+    def _abort(self, reason: str, text: str) -> None:
+        self._leave(reason)
+        self.outbox.send(Abort({"message": text}, reason))
+        self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        self.state = State.ENDED
+        self._carrier.close(reason)
+
+    def _violated(self, violation: ProtocolViolation) -> None:
+        if self.state is State.ENDED:
+            return
+        self._counters["protocol_violations"] += 1
+        self.log.warn("{who} aborted: {text}", who=self.who(), text=violation.text)
+        self._abort(violation.reason, violation.text)
+
+    def _refuse_payload(self, refusal: PayloadRefused, now: float) -> None:
+        """Answer a request whose payload nobody else could read; the session lives on."""
+        message = refusal.message
+        request = getattr(message, "request", None)
+        if self.state is not State.ESTABLISHED or request is None:
+            self._violated(ProtocolViolation(refusal.text))
+            return
+        self._counters["payloads_refused"] += 1
+        error = Error(message.CODE, request, {}, uris.INVALID_ARGUMENT, [refusal.text])
+        session, realm = self.session, self.realm
+        assert session is not None
+        assert realm is not None
+        try:
+            self._turn.deliver(realm.refuse_payload(session, message, error, now))
+        except ProtocolViolation as violation:
+            self._violated(violation)
+        except Exception:
+            self._defect()
+
+    def _defect(self) -> None:
+        """Log our own mistake once, and end this session alone."""
+        self._counters["defects"] += 1
+        self.log.failure("defect while serving {who}", who=self.who())
+        if self.state is not State.ENDED:
+            try:
+                self._abort(uris.INTERNAL_ERROR, "internal error")
+            except Exception:
+                self.log.failure("defect while ending {who}", who=self.who())
+                self._carrier.abort()

@@ -1,0 +1,106 @@
+"""
+What the connections of one configured transport share.
+
+A listener knows its settings, counts its connections, watches them for signs of life, and
+makes a ``Connection`` for each client that has come through its framing's own handshake.
+"""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.address import UNIXAddress
+from twisted.internet.interfaces import ISSLTransport
+from twisted.logger import Logger
+
+from router.routing.handshake import Entrance, Peer, State
+from router.transport.client_address import forwarded_for
+from router.transport.connection import Connection
+from router.transport.liveness import Liveness, Watched
+from router.transport.outbox import Carrier, Turn
+from router.wamp.serializers import Serializer
+
+
+class Listener:
+    """One entry under ``transports`` in router.yaml, while it is served."""
+
+    log = Logger("router.listener")
+
+    def __init__(self, settings: Any, entrance: Entrance, turn: Turn, counters: Counter[str]) -> None:
+        self.settings = settings
+        self.turn = turn
+        self.counters = counters
+        self.connections: set[Any] = set()
+        heartbeat = settings.heartbeat
+        pings = getattr(heartbeat, "ping", True)
+        self.liveness = Liveness(
+            settings.handshake_timeout_ms, heartbeat.interval_ms if pings else 0, heartbeat.timeout_ms
+        )
+        self._entrance = entrance
+        self._realms = frozenset(settings.realms) or None
+        self._trusted = [
+            ipaddress.ip_network(text, strict=False) for text in getattr(settings, "trusted_proxies", ())
+        ]
+
+    def admits(self) -> bool:
+        """Tell whether one more connection may stay."""
+        if len(self.connections) < self.settings.connections:
+            return True
+        self.counters["connections_refused"] += 1
+        return False
+
+    def connected(self, carrier: Watched) -> None:
+        """A connection has come."""
+        self.connections.add(carrier)
+        self.counters["connections"] += 1
+        self.liveness.opened(carrier, self.turn.now())
+
+    def disconnected(self, carrier: Watched) -> None:
+        """A connection is gone."""
+        self.connections.discard(carrier)
+        self.liveness.closed(carrier)
+
+    def handed_over(self, carrier: Watched) -> None:
+        """A connection became one of the web site, which has its own timeouts."""
+        self.liveness.closed(carrier)
+
+    def silent(self, connection: Connection | None) -> None:
+        """A peer gave no sign of life."""
+        self.counters["heartbeats_missed"] += 1
+        if connection is not None:
+            self.log.warn("{who}: no sign of life, dropped", who=connection.who())
+
+    def connection(self, peer: Peer, serializer: Serializer, carrier: Carrier) -> Connection:
+        """Make the connection of a carrier whose framing is settled."""
+        return Connection(
+            peer, serializer, carrier, self._entrance, self.turn, self.counters, self._state_changed
+        )
+
+    def peer(self, transport: Any, kind: str, headers: Mapping[str, str] | None = None) -> Peer:
+        """Describe who is at the other end; behind a trusted proxy, who is behind that."""
+        address = transport.getPeer()
+        if isinstance(address, UNIXAddress) or not hasattr(address, "host"):
+            host, text = "", "unix"
+        else:
+            host = address.host
+            text = f"tcp:{host}:{address.port}"
+        if headers is not None and self._trusted:
+            real = forwarded_for(host, headers, self._trusted)
+            if real != host:
+                host, text = real, f"{text} for {real}"
+        return Peer(
+            address=text,
+            host=host,
+            transport=kind,
+            listener=self.settings.name,
+            secure=ISSLTransport.providedBy(transport),
+            realms=self._realms,
+            headers=headers,
+        )
+
+    def _state_changed(self, carrier: Any, state: State) -> None:
+        if state is State.ESTABLISHED:
+            self.liveness.joined(carrier)
+        elif state is State.AWAITING_HELLO:
+            self.liveness.left(carrier, self.turn.now())

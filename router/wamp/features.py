@@ -1,0 +1,43 @@
+"""
+The features that WELCOME announces.
+
+Announced = implemented = tested: ``docs/conformance.md`` names, for each entry, the function
+that implements it and the test that holds it, and a test compares the two lists.
+"""
+
+from typing import Any, Final
+
+BROKER: Final = (
+    "event_retention",
+    "pattern_based_subscription",
+    "payload_passthru_mode",
+    "publisher_exclusion",
+    "publisher_identification",
+    "session_meta_api",
+    "subscriber_blackwhite_listing",
+    "subscription_meta_api",
+)
+
+DEALER: Final = (
+    "call_canceling",
+    "call_timeout",
+    "caller_identification",
+    "pattern_based_registration",
+    "payload_passthru_mode",
+    "progressive_call_invocations",
+    "progressive_call_results",
+    "registration_meta_api",
+    "session_meta_api",
+    "shared_registration",
+    "testament_meta_api",
+)
+
+_META: Final = ("session_meta_api", "subscription_meta_api", "registration_meta_api", "testament_meta_api")
+
+
+def welcome_roles(meta_api: bool = True) -> dict[str, Any]:
+    """Make ``WELCOME.Details.roles`` (WAMP BP 'Role and Feature Announcement')."""
+    return {
+        role: {"features": {name: True for name in names if meta_api or name not in _META}}
+        for role, names in (("broker", BROKER), ("dealer", DEALER))
+    }
