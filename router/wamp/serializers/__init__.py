@@ -3,11 +3,12 @@
 from typing import Final
 
 from router.wamp.serializers.base import MAX_DEPTH, Serializer
+from router.wamp.serializers.cbor import CBOR
 from router.wamp.serializers.json import JSON
 from router.wamp.serializers.msgpack import MSGPACK
 
 SERIALIZERS: Final[dict[str, Serializer]] = {  # name -> Serializer
-    serializer.name: serializer for serializer in (JSON, MSGPACK)
+    serializer.name: serializer for serializer in (JSON, MSGPACK, CBOR)
 }
 
-__all__ = ["JSON", "MAX_DEPTH", "MSGPACK", "SERIALIZERS", "Serializer"]
+__all__ = ["CBOR", "JSON", "MAX_DEPTH", "MSGPACK", "SERIALIZERS", "Serializer"]

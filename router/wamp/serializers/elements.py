@@ -83,10 +83,12 @@ class _Layout:
 
     def __init__(self, kind: type[Message]) -> None:
         everything = fields(kind)
-        self.kind = kind
+        self.build: Callable[..., Message] = kind
         self.name = kind.__name__.upper()
-        self.head = [
-            (field.name, _READERS.get(field.type, _map)) for field in everything if field.name not in _PAYLOAD
+        self.head: list[tuple[str, _Reader]] = [
+            (f"{self.name}.{field.name}", _READERS.get(field.type, _map))
+            for field in everything
+            if field.name not in _PAYLOAD
         ]
         self.payload = [field.name for field in everything if field.name in _PAYLOAD]
         self.required = sum(field.required for field in everything)
@@ -124,20 +126,19 @@ def read_message(
 def _read_elements(
     layout: _Layout, elements: Sequence[Raw], parse: Callable[[Raw], Any], plain: Callable[[Any], Any]
 ) -> Message:
-    values: dict[str, Any] = {}
-    for (name, read), element in zip(layout.head, elements, strict=False):
-        where = f"{layout.name}.{name}"
+    head: list[Any] = []
+    for (where, read), element in zip(layout.head, elements, strict=False):
         value = read(_parse_head(element, parse, where), where)
-        values[name] = plain(value) if read is _map else value
-    kind: Any = layout.kind
-    message: Message = kind(**values)
+        head.append(plain(value) if read is _map else value)
+    message = layout.build(*head)
     for name, element in zip(layout.payload, elements[len(layout.head) :], strict=False):
+        where = f"{layout.name}.{name}"
         try:
             value = parse(element)
         except Uncarriable as error:
-            raise PayloadRefused(f"{layout.name}.{name}: {error.text}", kind(**values)) from None
+            raise PayloadRefused(f"{where}: {error.text}", layout.build(*head)) from None
         if value is not None:
-            _PAYLOAD[name](value, f"{layout.name}.{name}")
+            _PAYLOAD[name](value, where)
             setattr(message, name, element)
     return message
 

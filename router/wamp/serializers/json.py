@@ -18,7 +18,6 @@ from router.wamp.messages import Message
 from router.wamp.serializers.base import (
     ANY_MESSAGE,
     BAD_UTF8,
-    HOT,
     MAX_DEPTH,
     OUT_OF_RANGE,
     TOO_DEEP,
@@ -44,20 +43,24 @@ _check_numbers = msgspec.msgpack.Encoder().encode
 def decode(data: bytes) -> Message:
     try:
         message = _decode_message(data)
-        if type(message) in HOT and 0 <= message.request <= MAX_ID:
-            args = kwargs = None
-            if message.options:
-                _check_numbers(message.options)
-            if message.args is not None:
-                args = _decode_list(message.args)
-                _check_numbers(args)
-            if message.kwargs is not None:
-                kwargs = _decode_map(message.kwargs)
-                _check_numbers(kwargs)
-            if len(data) <= _SHALLOW_BYTES or not nests_deeper([args, kwargs, message.options], MAX_DEPTH):
-                checked: Message = message
-                return checked
-    except (msgspec.DecodeError, OverflowError, RecursionError, UnicodeDecodeError):
+        # Only CALL, PUBLISH and YIELD have all these fields; AttributeError sends the others the long way.
+        args = message.args
+        if args is not None:
+            args = _decode_list(args)
+            _check_numbers(args)
+        kwargs = message.kwargs
+        if kwargs is not None:
+            kwargs = _decode_map(kwargs)
+            _check_numbers(kwargs)
+        options = message.options
+        if options:
+            _check_numbers(options)
+        if 0 <= message.request <= MAX_ID and (
+            len(data) <= _SHALLOW_BYTES or not nests_deeper([args, kwargs, options], MAX_DEPTH)
+        ):
+            checked: Message = message
+            return checked
+    except (msgspec.DecodeError, OverflowError, RecursionError, UnicodeDecodeError, AttributeError):
         pass
     return _decode_carefully(data)
 

@@ -5,7 +5,8 @@ msgspec decodes the message and leaves args and kwargs as slices, unchecked: it 
 invalid UTF-8 through. So both are decoded once more, which checks them.
 
 Extension types: 0 is null (JavaScript clients write undefined so), -1 is a timestamp,
-any other is its bytes. Equal serializers forward all of them untouched.
+any other positive one is its bytes; equal serializers forward all of them untouched.
+The other negative ones are reserved, and readers fail on them.
 """
 
 from typing import Any, Final
@@ -19,7 +20,6 @@ from router.wamp.messages import Message
 from router.wamp.serializers.base import (
     ANY_MESSAGE,
     BAD_UTF8,
-    HOT,
     MAX_DEPTH,
     SCALARS,
     TOO_DEEP,
@@ -31,8 +31,12 @@ from router.wamp.serializers.transcoding import plain, transcode
 
 
 def _extension(code: int, data: memoryview) -> bytes | None:
+    if code < 0:
+        raise Uncarriable(f"MessagePack extension type {code} is reserved")
     return None if code == 0 else bytes(data)
 
+
+_SHALLOW_BYTES: Final = MAX_DEPTH  # a level takes one byte, so a shorter message cannot be too deep
 
 _decode_message = msgspec.msgpack.Decoder(ANY_MESSAGE, ext_hook=_extension).decode
 _decode_elements = msgspec.msgpack.Decoder(list[Raw]).decode
@@ -45,20 +49,22 @@ _encode = msgspec.msgpack.Encoder().encode
 def decode(data: bytes) -> Message:
     try:
         message = _decode_message(data)
-        if type(message) in HOT and 0 <= message.request <= MAX_ID:
-            args = kwargs = None
-            options = message.options
-            if message.args is not None:
-                args = _decode_list(message.args)
-            if message.kwargs is not None:
-                kwargs = _decode_map(message.kwargs)
-            # A level takes one byte, so a shorter message cannot be too deep.
-            if len(data) <= MAX_DEPTH or not nests_deeper([args, kwargs, options], MAX_DEPTH):
-                if options and not SCALARS.issuperset(map(type, options.values())):
-                    message.options = plain(options)
-                checked: Message = message
-                return checked
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        # Only CALL, PUBLISH and YIELD have all these fields; AttributeError sends the others the long way.
+        args = message.args
+        if args is not None:
+            args = _decode_list(args)
+        kwargs = message.kwargs
+        if kwargs is not None:
+            kwargs = _decode_map(kwargs)
+        options = message.options
+        if 0 <= message.request <= MAX_ID and (
+            len(data) <= _SHALLOW_BYTES or not nests_deeper([args, kwargs, options], MAX_DEPTH)
+        ):
+            if options and not SCALARS.issuperset(map(type, options.values())):
+                message.options = plain(options)
+            checked: Message = message
+            return checked
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, AttributeError, Uncarriable):
         pass
     return _decode_carefully(data)
 
