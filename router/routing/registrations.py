@@ -1,0 +1,180 @@
+"""
+Who implements which procedure: registrations, their callees, and whose turn it is.
+
+Rules of this file:
+
+- One table serves dispatch and the registration meta API, so that the two cannot disagree.
+- What a peer asks for is checked completely before anything changes; ``Refused`` says
+  why it is impossible.
+- A registration without callees does not exist.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from router.routing.matching import PatternTable, TooManyShapes
+from router.routing.options import Refused, choice, flag
+from router.routing.session import Session
+from router.wamp import uris
+
+SINGLE: Final = "single"
+FIRST: Final = "first"
+LAST: Final = "last"
+ROUNDROBIN: Final = "roundrobin"
+RANDOM: Final = "random"
+INVOCATION_POLICIES: Final = (SINGLE, FIRST, LAST, ROUNDROBIN, RANDOM)
+
+
+class Registration:
+    """
+    One procedure or pattern with the callees that implement it.
+
+    ``callees`` stands in the order of registration. ``sole`` is the only callee while there
+    is exactly one, else ``None``.
+    """
+
+    __slots__ = ("callees", "created", "forwards_timeout", "id", "invoke", "match", "sole", "turn", "uri")
+
+    def __init__(self, registration_id: int, uri: str, match: str, invoke: str, created: str) -> None:
+        self.id = registration_id
+        self.uri = uri
+        self.match = match
+        self.invoke = invoke
+        self.created = created  # ISO 8601
+        self.callees: list[Session] = []
+        self.sole: Session | None = None
+        self.forwards_timeout: set[Session] = set()  # those that asked for forward_timeout
+        self.turn = 0  # of roundrobin: the index of the callee whose turn it is
+
+    def details(self) -> dict[str, Any]:
+        """Give ``RegistrationDetails`` (WAMP AP 'Registration Meta API')."""
+        return {
+            "id": self.id,
+            "created": self.created,
+            "uri": self.uri,
+            "match": self.match,
+            "invoke": self.invoke,
+        }
+
+    def pick(self, eligible: Callable[[Session], bool], randbelow: Callable[[int], int]) -> Session | None:
+        """
+        Choose a callee by the invocation policy, passing over those that are not ``eligible``.
+
+        It is then the turn of the callee after the chosen one (WAMP AP 'Shared Registration').
+        ``None`` if no callee is eligible; the turn stays.
+        """
+        if self.invoke == RANDOM:
+            found = [callee for callee in self.callees if eligible(callee)]
+            return found[randbelow(len(found))] if found else None
+        for index in self._order():
+            callee = self.callees[index]
+            if eligible(callee):
+                self.turn = (index + 1) % len(self.callees)
+                return callee
+        return None
+
+    def _order(self) -> Iterator[int]:
+        count = len(self.callees)
+        if self.invoke == ROUNDROBIN:
+            return ((self.turn + step) % count for step in range(count))
+        return iter(range(count - 1, -1, -1) if self.invoke == LAST else range(count))
+
+    def attach(self, callee: Session, forward_timeout: bool) -> None:
+        """Add ``callee`` as the last one."""
+        self.callees.append(callee)
+        if forward_timeout:
+            self.forwards_timeout.add(callee)
+        self.sole = callee if len(self.callees) == 1 else None
+
+    def detach(self, callee: Session) -> None:
+        """Take ``callee`` out; whose turn it was among the others, it still is."""
+        index = self.callees.index(callee)
+        del self.callees[index]
+        self.forwards_timeout.discard(callee)
+        if index < self.turn:
+            self.turn -= 1
+        if self.turn >= len(self.callees):
+            self.turn = 0
+        self.sole = self.callees[0] if len(self.callees) == 1 else None
+
+
+class Registrations:
+    """All registrations of a realm, by id and by procedure."""
+
+    __slots__ = ("_by_id", "_last_id", "_limit", "table")
+
+    def __init__(self, limit_per_session: int) -> None:
+        self._limit = limit_per_session
+        self._last_id = 0
+        self._by_id: dict[int, Registration] = {}  # registration id -> Registration
+        self.table: PatternTable[Registration] = PatternTable()  # procedure or pattern -> Registration
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def get(self, registration_id: int) -> Registration | None:
+        """Give the registration with this id."""
+        return self._by_id.get(registration_id)
+
+    def ids_by_policy(self) -> dict[str, list[int]]:
+        """Give the ids for each match policy, as ``wamp.registration.list`` returns them."""
+        ids: dict[str, list[int]] = {policy: [] for policy in uris.MATCH_POLICIES}
+        for match, _, registration in self.table:
+            ids[match].append(registration.id)
+        return ids
+
+    def add(
+        self, callee: Session, procedure: str, options: Mapping[str, Any], created: str
+    ) -> tuple[Registration, bool]:
+        """
+        Attach ``callee`` to the registration of ``procedure``; tell whether it had to be created.
+
+        Raises:
+            Refused: with ``invalid_argument`` for a bad option, ``procedure_already_exists`` where
+                the registration takes no other callee, or not this one, or not with this policy
+                (WAMP AP 'Shared Registration'), ``limit_exceeded`` where a limit is reached.
+        """
+        match = choice(options, "match", uris.MATCH_POLICIES)
+        invoke = choice(options, "invoke", INVOCATION_POLICIES)
+        forward_timeout = flag(options, "forward_timeout")
+        known = self.table.get(match, procedure)
+        if known is not None:
+            _check_joins(known, callee, invoke)
+        if len(callee.registrations) >= self._limit:
+            raise Refused(uris.LIMIT_EXCEEDED, f"registrations_per_session={self._limit} is reached")
+        registration = known or self._create(procedure, match, invoke, created)
+        registration.attach(callee, forward_timeout)
+        callee.registrations[registration.id] = registration
+        return registration, known is None
+
+    def _create(self, procedure: str, match: str, invoke: str, created: str) -> Registration:
+        registration = Registration(self._last_id + 1, procedure, match, invoke, created)
+        try:
+            self.table.insert(match, procedure, registration)
+        except TooManyShapes as limit:
+            raise Refused(uris.LIMIT_EXCEEDED, str(limit)) from None
+        self._last_id += 1
+        self._by_id[registration.id] = registration
+        return registration
+
+    def remove(self, registration: Registration, callee: Session) -> bool:
+        """Detach ``callee``; tell whether it was the last one, so that the registration is gone."""
+        registration.detach(callee)
+        del callee.registrations[registration.id]
+        if registration.callees:
+            return False
+        self.table.remove(registration.match, registration.uri)
+        del self._by_id[registration.id]
+        return True
+
+
+def _check_joins(known: Registration, callee: Session, invoke: str) -> None:
+    if known.invoke == SINGLE:
+        reason = f"{known.uri!r} is registered with invoke=single: it takes no other callee"
+    elif known.invoke != invoke:
+        reason = f"{known.uri!r} is registered with invoke={known.invoke}, not {invoke}"
+    elif known.id in callee.registrations:
+        reason = f"this session already registered {known.uri!r}"
+    else:
+        return
+    raise Refused(uris.PROCEDURE_ALREADY_EXISTS, reason)
