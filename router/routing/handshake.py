@@ -77,6 +77,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     transport: str  # "websocket", "rawsocket", "local"
     listener: str  # the name of the transport in router.yaml
     secure: bool = False
+    message_limit_bytes: int = 0  # the largest message that is accepted from it
     realms: frozenset[str] | None = None  # the realms that this transport serves; None: all
     headers: Mapping[str, str] | None = None
 

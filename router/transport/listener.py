@@ -34,14 +34,18 @@ class Listener:
         self.connections: set[Any] = set()
         heartbeat = settings.heartbeat
         pings = getattr(heartbeat, "ping", True)
-        self.liveness = Liveness(
-            settings.handshake_timeout_ms, heartbeat.interval_ms if pings else 0, heartbeat.timeout_ms
-        )
+        self._interval_ms = heartbeat.interval_ms if pings else 0
+        self._timeout_ms = heartbeat.timeout_ms
+        self.liveness = Liveness(settings.handshake_timeout_ms, self._interval_ms, self._timeout_ms)
         self._entrance = entrance
         self._realms = frozenset(settings.realms) or None
         self._trusted = [
             ipaddress.ip_network(text, strict=False) for text in getattr(settings, "trusted_proxies", ())
         ]
+
+    def watches(self) -> list[Liveness]:
+        """Give what must tick."""
+        return [self.liveness]
 
     def admits(self) -> bool:
         """Tell whether one more connection may stay."""
@@ -95,6 +99,7 @@ class Listener:
             transport=kind,
             listener=self.settings.name,
             secure=ISSLTransport.providedBy(transport),
+            message_limit_bytes=self.settings.message_limit_bytes,
             realms=self._realms,
             headers=headers,
         )

@@ -1,0 +1,458 @@
+"""
+A realm: its sessions, what they may do, and the one table from message to method.
+
+Rules of this file:
+
+- Order of a request: request id, authorization, then the broker or the dealer. Authorization
+  is decided here, before routing, and never inside it.
+- Everything returns outputs; nothing is sent from here. Announcements become meta events
+  here, before the outputs leave.
+- Time is an argument; ids of global scope, the wall clock and the wake-up of the realm's one
+  timer are handed in, so that a test needs no reactor.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from realms.auth import Identity, Method
+from realms.auth.anonymous import AnonymousMethod
+from realms.auth.ticket import TicketMethod
+from realms.auth.wampcra import WampCraMethod
+from realms.config import Authentication, RealmConfig
+from realms.permissions import Grant, Role, compile_roles
+from router import __version__
+from router.routing.broker import Broker, BrokerLimits
+from router.routing.dealer import Dealer, DealerLimits
+from router.routing.handshake import Admission, Peer, Refusal
+from router.routing.meta import MetaApi, session_details
+from router.routing.outputs import Announcement, Delivery, Farewell, Outputs
+from router.routing.session import Session
+from router.wamp import features, uris
+from router.wamp.errors import ProtocolViolation
+from router.wamp.messages import (
+    Call,
+    Cancel,
+    Error,
+    Event,
+    Goodbye,
+    Invocation,
+    Message,
+    Publish,
+    Register,
+    Result,
+    Subscribe,
+    Unregister,
+    Unsubscribe,
+    Welcome,
+    Yield,
+)
+
+AGENT: Final = f"Concord/{__version__}"
+
+# The topic that tells a session how many events it lost; only that session gets the event.
+ON_DROP: Final = "concord.session.on_drop"
+
+NOTHING: Final[Outputs] = []
+
+
+class Environment:
+    """What a realm takes from the world, each replaceable in a test."""
+
+    def __init__(
+        self,
+        new_publication_id: Callable[[], int],
+        randbelow: Callable[[int], int],
+        timestamp: Callable[[], str],
+        wake_at: Callable[[str, float], None],
+    ) -> None:
+        self.new_publication_id = new_publication_id
+        self.randbelow = randbelow
+        self.timestamp = timestamp
+        self.wake_at = wake_at
+
+
+class Realm:
+    """
+    One realm while it is open.
+
+    :ivar sessions: session id -> Session, all that have joined
+    :ivar methods: authmethod -> Method, in the order of the configuration
+    """
+
+    def __init__(self, config: RealmConfig, environment: Environment) -> None:
+        self.name = config.name
+        self.sessions: dict[int, Session] = {}
+        self.counters: Counter[str] = Counter()
+        self._environment = environment
+        self._peers: dict[int, tuple[Peer, Identity]] = {}  # session id -> where from, and as whom
+        limits = config.limits
+        self.broker = Broker(limits=BrokerLimits(limits.subscriptions_per_session, limits.retained_events, limits.retained_bytes))
+        self.dealer = Dealer(limits=_dealer_limits(config), randbelow=environment.randbelow)
+        self.meta = MetaApi(self.sessions, self.broker, self.dealer, limits.testaments_per_session)
+        self._configure(config)
+        self._dispatch: dict[type[Message], Callable[[Session, Any, float], Outputs]] = {
+            Call: self._call,
+            Yield: self._yield,
+            Publish: self._publish,
+            Error: self._error,
+            Cancel: self._cancel,
+            Register: self._register,
+            Unregister: self._unregister,
+            Subscribe: self._subscribe,
+            Unsubscribe: self._unsubscribe,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Realm {self.name!r}>"
+
+    def is_full(self) -> bool:
+        """Tell whether the limit of sessions is reached."""
+        return len(self.sessions) >= self.limits.sessions
+
+    def admit(
+        self, session_id: int, identity: Identity, peer: Peer, announced: frozenset[str]
+    ) -> Admission | Refusal:
+        """Make the session of a client that has proved who it is."""
+        role = self.roles.get(identity.role)
+        if role is None:
+            why = f"{identity.authmethod}: {identity.authid!r} has the role {identity.role!r}, which is gone"
+            return Refusal(uris.NO_SUCH_ROLE, "authentication failed", why)
+        session = Session(
+            session_id,
+            identity.authid,
+            identity.role,
+            authmethod=identity.authmethod,
+            authprovider=identity.authprovider,
+            authextra=identity.authextra,
+            features=announced,
+            transport={"type": peer.transport, "peer": peer.address},
+            role=role,
+        )
+        self._peers[session_id] = (peer, identity)
+        self.sessions[session_id] = session
+        details = {
+            "agent": AGENT,
+            "realm": self.name,
+            "authid": session.authid,
+            "authrole": session.authrole,
+            "authmethod": session.authmethod,
+            "authprovider": session.authprovider,
+            "roles": self._welcome_roles,
+            "_limits": {"message_bytes": peer.message_limit_bytes},
+        }
+        if session.authextra is not None:
+            details["authextra"] = session.authextra
+        return Admission(self, session, Welcome(session_id, details))
+
+    def join(self, session: Session) -> Outputs:
+        """Announce a session that has been told WELCOME."""
+        self.counters["sessions"] += 1
+        return self._announce([Announcement("wamp.session.on_join", [session_details(session)])])
+
+    def leave(self, session: Session, reason: str) -> Outputs:
+        """
+        Forget a session: its calls, registrations, subscriptions.
+
+        Outputs: what callers and callees of it are told, its testaments, the meta events.
+        """
+        if self.sessions.pop(session.id, None) is None:
+            return []
+        self._peers.pop(session.id, None)
+        outputs = self.dealer.leave(session)
+        outputs += self.broker.leave(session)
+        for testament in self.meta.take_testaments(session):
+            outputs += self._publish_testament(session, testament)
+        outputs.append(
+            Announcement("wamp.session.on_leave", [session.id, session.authid, session.authrole])
+        )
+        return self._announce(outputs)
+
+    def receive(self, session: Session, message: Message, now: float) -> Outputs:
+        """
+        Take a message of an open session; ``now`` is the monotonic clock in seconds.
+
+        Raises:
+            ProtocolViolation: a client may not send this, or not so.
+        """
+        method = self._dispatch.get(message.__class__)
+        if method is None:
+            name = type(message).__name__.upper()
+            raise ProtocolViolation(f"received {name}, which a client may not send while the session is open")
+        return method(session, message, now)
+
+    def refuse_payload(self, session: Session, message: Message, error: Error, now: float) -> Outputs:
+        """Answer for a message whose payload cannot be carried: its caller or its sender gets ``error``."""
+        if isinstance(message, Yield | Error):
+            failed = Error(Invocation.CODE, message.request, {}, error.error, error.args)
+            return self.dealer.error(session, failed)
+        if isinstance(message, Call | Publish):
+            self._advance(session, message.request)
+        if isinstance(message, Publish) and message.options.get("acknowledge") is not True:
+            return NOTHING
+        return [Delivery((session,), error)]
+
+    def undeliverable(self, session: Session, message: Message, size: int, limit: int) -> Outputs:
+        """Tell whoever waits for ``message`` that it is larger than ``session`` takes."""
+        text = f"a message of {size} bytes is more than the receiver takes: {limit}"
+        if isinstance(message, Invocation):
+            error = Error(Invocation.CODE, message.request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
+            return self.dealer.error(session, error)
+        if isinstance(message, Result):
+            error = Error(Call.CODE, message.request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
+            return [Delivery((session,), error)]
+        if isinstance(message, Error) and message.args is not None:
+            error = Error(message.request_type, message.request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
+            return [Delivery((session,), error)]
+        self.counters["events_dropped"] += 1
+        return NOTHING
+
+    def dropped(self, session: Session, count: int) -> Outputs:
+        """Tell ``session`` that it was too slow for ``count`` events, if it subscribed to ``ON_DROP``."""
+        self.counters["events_dropped"] += count
+        subscription = self.broker.lookup(ON_DROP, uris.EXACT)
+        if subscription is None or subscription not in session.subscriptions:
+            return NOTHING
+        event = Event(subscription, self._environment.new_publication_id(), {}, [{"events": count}])
+        return [Delivery((session,), event)]
+
+    def next_deadline(self) -> float | None:
+        """Tell when ``expire`` is due, in seconds of the monotonic clock."""
+        return self.dealer.next_deadline()
+
+    def expire(self, now: float) -> Outputs:
+        """End the calls whose time is over."""
+        return self.dealer.expire(now)
+
+    def reconfigure(self, config: RealmConfig) -> Outputs:
+        """
+        Take a changed configuration.
+
+        Sessions stay unless their role or what let them in is gone; what they hold and may no
+        longer hold is taken from them.
+
+        Outputs: GOODBYE to sessions that may not stay; meta events.
+        """
+        self._configure(config)
+        limits = config.limits
+        self.broker.limits = BrokerLimits(limits.subscriptions_per_session, limits.retained_events, limits.retained_bytes)
+        self.dealer.limits = _dealer_limits(config)
+        self.meta.testaments_per_session = limits.testaments_per_session
+        outputs: Outputs = []
+        for session in list(self.sessions.values()):
+            role = self.roles.get(session.authrole)
+            identity = self._peers[session.id][1]
+            method = self.methods.get(identity.authmethod)
+            if role is None or (identity.authmethod != "local" and (method is None or not method.still_allows(identity))):
+                details = {"message": "the configuration no longer lets this session in"}
+                outputs.append(Farewell(session, Goodbye(details, uris.NOT_AUTHORIZED)))
+            else:
+                session.role = role
+                session.link.rules = self.slow_consumer
+                outputs += self._revoke(session, role)
+        return self._announce(outputs)
+
+    def close(self, reason: str = uris.CLOSE_REALM) -> Outputs:
+        """End every session, because the realm or the router closes."""
+        return [Farewell(session, Goodbye({}, reason)) for session in self.sessions.values()]
+
+    def _configure(self, config: RealmConfig) -> None:
+        self.config = config
+        self.limits = config.limits
+        self.slow_consumer = config.slow_consumer
+        self.heartbeat = config.heartbeat
+        self.roles = compile_roles(config.roles, config.uri_check, config.limits.uri_length)
+        self.methods = _methods(config.authentication)
+        self._strict_ids = config.strict_ids
+        self._default_timeout = config.limits.call_timeout_ms > 0
+        self._procedures = self.meta.procedures if config.meta_api.enabled else {}
+        self._welcome_roles = features.welcome_roles(config.meta_api.enabled)
+
+    def _advance(self, session: Session, request: int) -> None:
+        """Check that a request id is new, and remember it (WAMP BP 'IDs', session scope)."""
+        last = session.last_request_id
+        if request <= last:
+            raise ProtocolViolation(f"request id {request} was used before: the last one was {last}")
+        if self._strict_ids and request != last + 1:
+            raise ProtocolViolation(f"request id {request} leaves a gap: {last + 1} was due")
+        session.last_request_id = request
+
+    def _call(self, session: Session, msg: Call, now: float) -> Outputs:
+        request = msg.request
+        if request > session.last_request_id and not self._strict_ids:
+            session.last_request_id = request
+        elif request <= session.last_request_id:
+            return self._continue_call(session, msg, now)
+        else:
+            self._advance(session, request)
+        role: Role = session.role
+        grant = role.call.get(msg.procedure) or role.may_call(msg.procedure)
+        if grant.error is not None:
+            return _refusal(session, Call.CODE, request, grant)
+        disclose = grant.discloses
+        if msg.options or self._default_timeout:
+            if msg.options.get("disclose_me") is True and not grant.may_disclose:
+                return _disclosure_refused(session, Call.CODE, request)
+            disclose = disclose or msg.options.get("disclose_me") is True
+            outputs = self._call_procedure(session, msg, now, disclose)
+            deadline = self.dealer.next_deadline()
+            if deadline is not None:
+                self._environment.wake_at(self.name, deadline)
+            return outputs
+        if msg.procedure in self._procedures:
+            return self._call_procedure(session, msg, now, disclose)
+        return self.dealer.call(session, msg, now, disclose)
+
+    def _call_procedure(self, session: Session, msg: Call, now: float, disclose: bool) -> Outputs:
+        procedure = self._procedures.get(msg.procedure)
+        if procedure is None:
+            return self.dealer.call(session, msg, now, disclose)
+        serializer = session.serializer
+        args = serializer.load(msg.args) if serializer and msg.args is not None else msg.args
+        kwargs = serializer.load(msg.kwargs) if serializer and msg.kwargs is not None else msg.kwargs
+        result = procedure(session, args or [], kwargs or {})
+        outputs: Outputs = [Delivery((session,), result.answer(msg.request))]
+        outputs += result.outputs
+        return self._announce(outputs)
+
+    def _continue_call(self, session: Session, msg: Call, now: float) -> Outputs:
+        """Take a further CALL of a progressive invocation, or drop one that came too late."""
+        if msg.request in session.calls:
+            return self.dealer.call(session, msg, now)
+        if msg.request > 0 and session.supports("caller.progressive_call_invocations"):
+            return NOTHING
+        raise ProtocolViolation(
+            f"request id {msg.request} was used before: the last one was {session.last_request_id}"
+        )
+
+    def _yield(self, session: Session, msg: Yield, now: float) -> Outputs:
+        return self.dealer.yield_(session, msg)
+
+    def _error(self, session: Session, msg: Error, now: float) -> Outputs:
+        if msg.request_type != Invocation.CODE:
+            raise ProtocolViolation(
+                f"received ERROR for a request of type {msg.request_type}: a client answers INVOCATION (68) alone"
+            )
+        return self.dealer.error(session, msg)
+
+    def _cancel(self, session: Session, msg: Cancel, now: float) -> Outputs:
+        return self.dealer.cancel(session, msg)
+
+    def _publish(self, session: Session, msg: Publish, now: float) -> Outputs:
+        request = msg.request
+        if request <= session.last_request_id or self._strict_ids:
+            self._advance(session, request)
+        session.last_request_id = request
+        role: Role = session.role
+        grant = role.publish.get(msg.topic) or role.may_publish(msg.topic)
+        disclose = grant.discloses
+        options = msg.options
+        if options or grant.error is not None:
+            if grant.error is not None:
+                refusal = _refusal(session, Publish.CODE, request, grant)
+            elif options.get("disclose_me") is True and not grant.may_disclose:
+                refusal = _disclosure_refused(session, Publish.CODE, request)
+            else:
+                refusal = None
+                disclose = disclose or options.get("disclose_me") is True
+            if refusal is not None:
+                self.counters["publishes_refused"] += 1
+                return refusal if options.get("acknowledge") is True else NOTHING
+        return self.broker.publish(session, msg, self._environment.new_publication_id(), disclose)
+
+    def _register(self, session: Session, msg: Register, now: float) -> Outputs:
+        self._advance(session, msg.request)
+        match = msg.options.get("match") or uris.EXACT
+        grant = session.role.register.get((match, msg.procedure)) if isinstance(match, str) else None
+        grant = grant or session.role.may_register(msg.procedure, match)
+        if grant.error is not None:
+            return _refusal(session, Register.CODE, msg.request, grant)
+        return self._announce(self.dealer.register(session, msg, self._environment.timestamp()))
+
+    def _unregister(self, session: Session, msg: Unregister, now: float) -> Outputs:
+        self._advance(session, msg.request)
+        return self._announce(self.dealer.unregister(session, msg))
+
+    def _subscribe(self, session: Session, msg: Subscribe, now: float) -> Outputs:
+        self._advance(session, msg.request)
+        match = msg.options.get("match") or uris.EXACT
+        grant = session.role.subscribe.get((match, msg.topic)) if isinstance(match, str) else None
+        grant = grant or session.role.may_subscribe(msg.topic, match)
+        if grant.error is not None:
+            return _refusal(session, Subscribe.CODE, msg.request, grant)
+        return self._announce(self.broker.subscribe(session, msg, self._environment.timestamp()))
+
+    def _unsubscribe(self, session: Session, msg: Unsubscribe, now: float) -> Outputs:
+        self._advance(session, msg.request)
+        return self._announce(self.broker.unsubscribe(session, msg))
+
+    def _publish_testament(self, session: Session, publish: Publish) -> Outputs:
+        grant = session.role.may_publish(publish.topic)
+        if grant.error is not None:
+            return NOTHING
+        disclose = grant.discloses or (grant.may_disclose and publish.options.get("disclose_me") is True)
+        outputs = self.broker.publish(session, publish, self._environment.new_publication_id(), disclose)
+        return [output for output in outputs if _is_event(output)]
+
+    def _revoke(self, session: Session, role: Role) -> Outputs:
+        """Take from ``session`` what its role may no longer hold."""
+        outputs: Outputs = []
+        for subscription in list(session.subscriptions.values()):
+            if role.may_subscribe(subscription.topic, subscription.match).error is not None:
+                outputs += self.broker.unsubscribe(session, Unsubscribe(0, subscription.id))
+        for registration in list(session.registrations.values()):
+            if role.may_register(registration.procedure, registration.match).error is not None:
+                outputs += self.dealer.unregister(session, Unregister(0, registration.id))
+        return [output for output in outputs if isinstance(output, Announcement)]
+
+    def _announce(self, outputs: Outputs) -> Outputs:
+        """Replace announcements by the meta events that tell them."""
+        if not any(isinstance(output, Announcement) for output in outputs):
+            return outputs
+        told: Outputs = []
+        for output in outputs:
+            if not isinstance(output, Announcement):
+                told.append(output)
+            elif self.config.meta_api.enabled:
+                publication = self._environment.new_publication_id()
+                told += self.broker.publish_own(output.topic, output.args, None, publication)
+        return told
+
+
+def _dealer_limits(config: RealmConfig) -> DealerLimits:
+    limits = config.limits
+    return DealerLimits(
+        registrations_per_session=limits.registrations_per_session,
+        pending_calls_per_session=limits.pending_calls_per_session,
+        pending_invocations_per_session=limits.pending_invocations_per_session,
+        call_timeout_ms=limits.call_timeout_ms,
+    )
+
+
+def _methods(config: Authentication) -> dict[str, Method]:
+    """Make the realm's authentication methods: authmethod -> Method."""
+    methods: list[Method] = []
+    if config.anonymous is not None:
+        methods.append(AnonymousMethod(config.anonymous))
+    if config.ticket is not None:
+        methods.append(TicketMethod(config.ticket))
+    if config.wampcra is not None:
+        methods.append(WampCraMethod(config.wampcra))
+    return {method.name: method for method in methods}
+
+
+def _refusal(session: Session, request_type: int, request: int, grant: Grant) -> Outputs:
+    assert grant.error is not None
+    return [Delivery((session,), Error(request_type, request, {}, grant.error, [grant.text]))]
+
+
+def _disclosure_refused(session: Session, request_type: int, request: int) -> Outputs:
+    text = "this realm does not disclose who calls or publishes here"
+    error = Error(request_type, request, {}, uris.OPTION_DISALLOWED_DISCLOSE_ME, [text])
+    return [Delivery((session,), error)]
+
+
+def _is_event(output: object) -> bool:
+    return isinstance(output, Delivery) and isinstance(output.message, Event)
+
+

@@ -1,0 +1,131 @@
+"""
+The command ``concord``: run in the foreground, check, schema, init.
+
+Every command exits with 0 when it did what it says, with 1 when it did not, with 2 when it was
+called wrongly.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from router import __version__
+from router.config_directory import scaffold, schemas
+from router.tap import default_directory, load_or_exit
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run ``concord`` with ``arguments``; the exit code is returned."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except BrokenPipeError:
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="concord", description=f"Concord {__version__}, a WAMP router.")
+    parser.add_argument("--version", action="version", version=f"Concord {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    run = _command(commands, "run", _run, "run the router in the foreground until SIGTERM or Ctrl-C")
+    _add_config(run)
+    run.add_argument(
+        "--reactor",
+        metavar="NAME",
+        help="a Twisted reactor, as in 'twistd --help-reactors' (default: uvloop where it is installed)",
+    )
+    check = _command(commands, "check", _check, "check a configuration: every problem, with its place")
+    check.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="default: ./config")
+    schema = _command(commands, "schema", _schema, "print the JSON Schema of a configuration file, for editors")
+    schema.add_argument("kind", choices=sorted(schemas()), help="router.yaml, or a realm's file")
+    init = _command(commands, "init", _init, "write the default configuration, commented, to a directory")
+    init.add_argument("directory", type=Path, metavar="DIR")
+    return parser
+
+
+def _command(commands: Any, name: str, function: Any, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", "-c", type=Path, metavar="DIR", help="default: ./config, else the shipped configuration"
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    configuration = load_or_exit(options.config or default_directory())
+    reactor = _install_reactor(options.reactor)
+
+    from twisted.internet.error import CannotListenError
+    from twisted.logger import globalLogBeginner
+
+    from router import process
+    from router.node import Node, reload_on_sighup
+
+    globalLogBeginner.beginLoggingTo(
+        [process.log_observer(configuration.node.log, None)], redirectStandardIO=False
+    )
+    process.raise_open_file_limit()
+    node = Node(configuration, reactor)
+    try:
+        node.startService()
+    except CannotListenError as error:
+        sys.stderr.write(f"concord: {error}\n")
+        return 1
+    reactor.addSystemEventTrigger("before", "shutdown", node.stopService)
+    reactor.callWhenRunning(reload_on_sighup, node, reactor)
+    process.settle_collector()
+    reactor.run()
+    return 0
+
+
+def _install_reactor(name: str | None) -> Any:
+    from twisted.application.reactors import NoSuchReactor, installReactor
+
+    if name is None:
+        try:
+            import uvloop  # noqa: F401
+
+            name = "uvloop"
+        except ImportError:
+            name = "default"
+    try:
+        installReactor(name)
+    except NoSuchReactor:
+        sys.stderr.write(f"concord: no reactor {name!r}; see 'twistd --help-reactors'\n")
+        raise SystemExit(2) from None
+    from twisted.internet import reactor
+
+    return reactor
+
+
+def _check(options: argparse.Namespace) -> int:
+    directory = options.directory or default_directory()
+    load_or_exit(directory)
+    sys.stdout.write(f"{directory}: good\n")
+    return 0
+
+
+def _schema(options: argparse.Namespace) -> int:
+    sys.stdout.write(json.dumps(schemas()[options.kind], indent=2) + "\n")
+    return 0
+
+
+def _init(options: argparse.Namespace) -> int:
+    try:
+        written = scaffold(options.directory)
+    except FileExistsError as error:
+        sys.stderr.write(f"concord: {error}\n")
+        return 1
+    for file in written:
+        sys.stdout.write(f"{file}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

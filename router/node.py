@@ -1,0 +1,344 @@
+"""
+The composition root: a configuration becomes realms, listeners and timers of one process.
+
+Rules of this file:
+
+- Wiring only. What a session may do is the realm's, how bytes move is the transport's.
+- Nothing is global: two nodes can live in one process, and a test can run one on any reactor.
+- Listening begins in ``privilegedStartService``, before privileges are dropped.
+"""
+
+import signal
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from random import Random, SystemRandom
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from realms.auth import Identity
+from realms.directory import Directory
+from realms.realm import Environment, Realm
+from router import __version__
+from router.config_directory import Configuration, load
+from router.configuration import ConfigurationError
+from router.node_config import WebSocketTransport
+from router.routing.handshake import Admission, Peer, Refusal
+from router.transport.listener import Listener
+from router.transport.local import LocalTransport
+from router.transport.outbox import Turn
+from router.transport.tls import RenewableContext, endpoint_and_context
+from router.wamp import uris
+from router.wamp.ids import random_session_id
+from router.wamp.messages import Hello
+
+_JUDGE_SECONDS = 0.25
+
+
+class Node(Service):  # type: ignore[misc]
+    """
+    A router: the realms and transports of one configuration.
+
+    :ivar counters: what happened since the start, name -> number
+    :ivar directory: the open realms
+    :ivar ports: name of the transport -> the listening port (``IListeningPort``)
+    """
+
+    log = Logger("router.node")
+    name = "concord"
+
+    def __init__(self, configuration: Configuration, reactor: Any) -> None:
+        self.configuration = configuration
+        self.counters: Counter[str] = Counter()
+        self.ports: dict[str, Any] = {}
+        self.listeners: list[Listener] = []
+        self.directory = Directory(random_session_id)
+        self._reactor = reactor
+        self.turn = Turn(_turn_scheduler(reactor), time.monotonic)
+        self._environment = Environment(
+            new_publication_id=_publication_ids(),
+            randbelow=SystemRandom().randrange,
+            timestamp=_timestamp,
+            wake_at=self._wake_at,
+        )
+        self._alarms: dict[str, Any] = {}  # realm name -> the delayed call of its one timer
+        self._contexts: dict[str, RenewableContext] = {}  # transport name -> its TLS context
+        self._loops: list[LoopingCall] = []
+        self._seen: Any = None  # what the watched files looked like
+        self._reloading: Deferred[None] | None = None
+
+    def privilegedStartService(self) -> None:
+        """
+        Open the realms and listen.
+
+        Raises:
+            CannotListenError: an address is in use or not ours; nothing stays open.
+        """
+        if self.ports:
+            return
+        self._open_realms()
+        try:
+            for settings in self.configuration.node.transports:
+                self._listen(settings)
+        except BaseException:
+            for port in self.ports.values():
+                port.stopListening()
+            self.ports.clear()
+            raise
+
+    def startService(self) -> None:
+        """Start timers, and say where this router listens."""
+        self.privilegedStartService()
+        super().startService()
+        self._repeat(self.turn.judge, _JUDGE_SECONDS)
+        for listener in self.listeners:
+            for watch in listener.watches():
+                self._repeat(lambda watch=watch: watch.tick(self.turn.now()), watch.tick_interval)
+        interval_ms = self.configuration.node.reload_interval_ms
+        self._seen = _look(self.configuration)
+        if interval_ms:
+            self._repeat(self._reload_if_changed, interval_ms / 1000)
+        self._say_where()
+
+    def stopService(self) -> "Deferred[None]":
+        """Say GOODBYE to every session, wait for the answers a stated time, close everything."""
+        super().stopService()
+        for loop in self._loops:
+            loop.stop()
+        self._loops.clear()
+        closed = [maybeDeferred(port.stopListening) for port in self.ports.values()]
+        self.ports.clear()
+        for realm in self.directory.realms.values():
+            self.turn.deliver(realm.close(uris.SYSTEM_SHUTDOWN))
+        self.turn.flush()
+        done = DeferredList([*closed, self._connections_gone()])
+        return done.addCallback(self._stopped)
+
+    def reload(self) -> "Deferred[None]":
+        """Read the configuration again; a wrong one is reported and changes nothing."""
+        if self._reloading is None:
+            loading = deferToThread(load, self.configuration.directory)
+            self._reloading = loading.addCallbacks(self._reconfigure, self._reload_failed)
+            self._reloading.addBoth(self._reloaded)
+        return self._reloading
+
+    def connect(self, component: Any, realm: str, authid: str, role: str) -> LocalTransport:
+        """
+        Join ``component``, an Autobahn ``ApplicationSession``, to ``realm`` without a socket.
+
+        It gets the permissions of ``role`` and is known as ``authid``.
+        """
+        entrance = _LocalEntrance(self.directory, Identity(authid=authid, role=role, authmethod="local"))
+        transport = LocalTransport(component, realm, entrance, self.turn, self.counters, self._reactor)
+        self._reactor.callLater(0, transport.start)
+        return transport
+
+    def _open_realms(self) -> None:
+        for name, config in self.configuration.realms.items():
+            self.directory.realms[name] = Realm(config, self._environment)
+
+    def _listen(self, settings: Any) -> None:
+        listener = Listener(settings, self.directory, self.turn, self.counters)
+        factory = _factory(listener, self._reactor)
+        if settings.proxy_protocol:
+            from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
+
+            factory = HAProxyWrappingFactory(factory)
+        endpoint, context = endpoint_and_context(self._reactor, settings.endpoint)
+        outcome: list[Any] = []
+        endpoint.listen(factory).addBoth(outcome.append)
+        if not outcome or isinstance(outcome[0], Failure):
+            _cannot_listen(settings, outcome)
+        self.ports[settings.name] = outcome[0]
+        self.listeners.append(listener)
+        if context is not None:
+            self._contexts[settings.name] = context
+
+    def _repeat(self, function: Any, seconds: float) -> None:
+        loop = LoopingCall(function)
+        loop.clock = self._reactor
+        loop.start(seconds, now=False).addErrback(self._loop_failed)
+        self._loops.append(loop)
+
+    def _loop_failed(self, failure: Failure) -> None:
+        self.log.failure("a timer of the router failed", failure)
+
+    def _wake_at(self, realm: str, deadline: float) -> None:
+        """Move the realm's one timer to ``deadline``, if that is sooner."""
+        delay = max(0.0, deadline - self.turn.now())
+        alarm = self._alarms.get(realm)
+        if alarm is not None and alarm.active():
+            if alarm.getTime() - self._reactor.seconds() <= delay:
+                return
+            alarm.cancel()
+        self._alarms[realm] = self._reactor.callLater(delay, self._expire, realm)
+
+    def _expire(self, name: str) -> None:
+        realm = self.directory.realms.get(name)
+        if realm is None:
+            return
+        self.turn.deliver(realm.expire(self.turn.now()))
+        deadline = realm.next_deadline()
+        if deadline is not None:
+            self._wake_at(name, deadline)
+
+    def _connections_gone(self) -> "Deferred[None]":
+        """Wait until no connection is left, or ``goodbye_timeout_ms`` has passed."""
+        deadline = self.turn.now() + self.configuration.node.goodbye_timeout_ms / 1000
+        gone: Deferred[None] = Deferred()
+
+        def look() -> None:
+            if any(listener.connections for listener in self.listeners) and self.turn.now() < deadline:
+                self._reactor.callLater(0.02, look)
+            else:
+                gone.callback(None)
+
+        look()
+        return gone
+
+    def _stopped(self, _: object) -> None:
+        for alarm in self._alarms.values():
+            if alarm.active():
+                alarm.cancel()
+        for listener in self.listeners:
+            for carrier in list(listener.connections):
+                carrier.drop()
+        self.listeners.clear()
+        self.log.info("stopped")
+
+    def _reload_if_changed(self) -> None:
+        seen = _look(self.configuration)
+        if seen != self._seen:
+            self._seen = seen
+            self.reload()
+
+    def _reconfigure(self, configuration: Configuration) -> None:
+        for name, context in self._contexts.items():
+            try:
+                context.renew()
+            except Exception as error:
+                self.log.error("transport {name} keeps its certificate: {error}", name=name, error=error)
+        if configuration.node.transports != self.configuration.node.transports:
+            self.log.warn("changed transports in router.yaml take effect at the next start")
+        realms = self.directory.realms
+        for name in set(realms) - set(configuration.realms):
+            self.turn.deliver(realms.pop(name).close(uris.CLOSE_REALM))
+        for name, config in configuration.realms.items():
+            if name not in realms:
+                realms[name] = Realm(config, self._environment)
+            elif config != realms[name].config:
+                self.turn.deliver(realms[name].reconfigure(config))
+        self.configuration = configuration
+        self._seen = _look(configuration)
+        self.log.info("configuration reloaded; realms: {realms}", realms=", ".join(realms))
+
+    def _reload_failed(self, failure: Failure) -> None:
+        failure.trap(ConfigurationError)
+        self.log.error("configuration not reloaded, the old one stays:\n{report}", report=str(failure.value))
+
+    def _reloaded(self, outcome: object) -> None:
+        self._reloading = None
+        if isinstance(outcome, Failure):
+            self.log.failure("configuration not reloaded, the old one stays", outcome)
+
+    def _say_where(self) -> None:
+        self.log.info("Concord {version}", version=__version__)
+        for settings in self.configuration.node.transports:
+            self.log.info("{line}", line=describe(settings, self.ports[settings.name]))
+        self.log.info("realms: {realms}", realms=", ".join(self.directory.realms) or "none")
+        for warning in self.configuration.warnings:
+            self.log.warn("{warning}", warning=warning)
+
+
+class _LocalEntrance:
+    """The way in for a component of this process."""
+
+    def __init__(self, directory: Directory, identity: Identity) -> None:
+        self._directory = directory
+        self._identity = identity
+
+    def enter(self, hello: Hello, peer: Peer) -> Admission | Refusal:
+        return self._directory.enter_as(self._identity, hello, peer)
+
+
+def describe(settings: Any, port: Any) -> str:
+    """Say in one line where a transport is and what it speaks."""
+    address = port.getHost()
+    secure = settings.endpoint.startswith("ssl:")
+    place = getattr(address, "name", None)
+    if isinstance(place, bytes):
+        place = place.decode()
+    if place is None:
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        place = f"{host}:{address.port}"
+    serializers = ", ".join(settings.serializers)
+    if not isinstance(settings, WebSocketTransport):
+        return f"RawSocket {'tls' if secure else 'tcp'}://{place} ({serializers})"
+    page = "" if settings.page == "none" else f", page http{'s' if secure else ''}://{place}/"
+    return f"WebSocket ws{'s' if secure else ''}://{place}{settings.path} ({serializers}){page}"
+
+
+def _factory(listener: Listener, reactor: Any) -> Any:
+    settings = listener.settings
+    if isinstance(settings, WebSocketTransport):
+        from router.transport.websocket import WebSocketFactory
+        from router.web.site import site_for
+
+        return WebSocketFactory(listener, reactor, site_for(settings.page, settings.path))
+    from router.transport.rawsocket import RawSocketFactory
+
+    return RawSocketFactory(listener, reactor)
+
+
+def _cannot_listen(settings: Any, outcome: list[Any]) -> None:
+    error = outcome[0].value if outcome else "the endpoint did not answer at once"
+    if isinstance(error, CannotListenError):
+        raise error
+    raise CannotListenError(None, settings.endpoint, error)
+
+
+def _turn_scheduler(reactor: Any) -> Any:
+    """Ask for a call at the end of this turn: asyncio's own queue is cheaper than Twisted's timers."""
+    loop = getattr(reactor, "_asyncioEventloop", None)
+    if loop is not None:
+        return loop.call_soon
+    return lambda function: reactor.callLater(0, function)
+
+
+def _publication_ids() -> Any:
+    """Draw publication ids: random as specified, which nobody needs to be unable to guess."""
+    bits = Random().getrandbits
+    return lambda: bits(53) or 1
+
+
+def _timestamp() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _look(configuration: Configuration) -> Any:
+    """Take what tells a changed file from an unchanged one."""
+    directory = configuration.realms_directory
+    files = {*configuration.files, *(directory.iterdir() if directory.is_dir() else ())}
+    seen = {}
+    for file in files:
+        try:
+            status = file.stat()
+            seen[file] = (status.st_mtime_ns, status.st_size, status.st_ino)
+        except OSError:
+            seen[file] = None
+    return seen
+
+
+def reload_on_sighup(node: Node, reactor: Any) -> None:
+    """Reload the configuration on SIGHUP, where the platform has it."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(node.reload))
+
+

@@ -1,0 +1,123 @@
+"""
+``twistd router``: options to a service.
+
+The configuration is read and checked while options are parsed, so that a mistake is
+reported on the terminal, with its place, before anything starts or detaches from it.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.error import CannotListenError
+from twisted.python import usage
+
+from router import __version__, process
+from router.config_directory import DEFAULT_DIRECTORY, Configuration, load
+from router.configuration import ConfigurationError
+
+HELP = f"""
+A WAMP router (Concord {__version__}).
+
+Without options it serves the realm 'realm1' on loopback: WebSocket at
+ws://127.0.0.1:8080/ws, a page at http://127.0.0.1:8080/ and RawSocket at
+127.0.0.1:8081; anonymous clients may do everything.
+
+  twistd -n router                       run in the foreground
+  twistd -n --reactor=uvloop router      the same, about twice as fast
+  twistd -n router --config /etc/concord with your own configuration
+  twistd router --check --config DIR     check it: every mistake, with its line
+  concord init DIR                       write the default configuration to DIR
+  concord run --config DIR               foreground, with the fastest reactor
+
+SIGHUP, or a changed file, reloads realms, roles, secrets and certificates.
+SIGTERM says GOODBYE to every session and stops.
+"""
+
+
+def default_directory() -> Path:
+    """Take ``config/`` of the working directory where there is one, else the shipped configuration."""
+    here = Path("config")
+    return here if (here / "router.yaml").is_file() else DEFAULT_DIRECTORY
+
+
+def load_or_exit(directory: Path) -> Configuration:
+    """Load a configuration; report every problem on standard error and exit with 1 where there is one."""
+    try:
+        configuration = load(directory)
+    except ConfigurationError as error:
+        count = len(error.problems)
+        sys.stderr.write(f"{error}\n{count} problem{'s' if count != 1 else ''}: nothing was started\n")
+        raise SystemExit(1) from None
+    for warning in configuration.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    return configuration
+
+
+class Options(usage.Options):  # type: ignore[misc]
+    """Options of ``twistd router``."""
+
+    synopsis = "[--config DIR] [--check]"
+    longdesc = HELP
+    optParameters = [
+        ("config", "c", None, "Directory with router.yaml and realms/ (default: ./config, else the shipped one)"),
+    ]
+    optFlags = [("check", None, "Check the configuration and exit: 0 if it is good, 1 if not")]
+
+    def opt_version(self) -> None:
+        """Print the router's version and exit."""
+        sys.stdout.write(f"Concord {__version__}\n")
+        raise SystemExit(0)
+
+    def postOptions(self) -> None:
+        directory = Path(self["config"]) if self["config"] else default_directory()
+        self.configuration = load_or_exit(directory)
+        if self["check"]:
+            sys.stdout.write(f"{directory}: good\n")
+            raise SystemExit(0)
+        if self.parent is not None and not self.parent.get("logger") and not self.parent.get("syslog"):
+            logfile = self.parent.get("logfile")
+            to_terminal = self.parent.get("nodaemon") and not logfile
+            target = None if to_terminal or logfile == "-" else logfile or "twistd.log"
+            self.parent["logger"] = lambda: process.log_observer(self.configuration.node.log, target)
+
+
+class _Router(MultiService):  # type: ignore[misc]
+    """The node as a service of this process: what only a process of its own may do, done once."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        super().__init__()
+        self._configuration = configuration
+
+    def privilegedStartService(self) -> None:
+        from twisted.internet import reactor
+
+        from router.node import Node
+
+        process.raise_open_file_limit()
+        node = Node(self._configuration, reactor)
+        node.setServiceParent(self)
+        try:
+            super().privilegedStartService()
+        except CannotListenError as error:
+            raise SystemExit(f"twistd router: {error}") from None
+        self._node = node
+
+    def startService(self) -> None:
+        from twisted.internet import reactor
+
+        from router.node import reload_on_sighup
+
+        super().startService()
+        reload_on_sighup(self._node, reactor)
+        process.settle_collector()
+
+
+def make_service(options: Options) -> Any:
+    """Make the service of ``twistd router``."""
+    return _Router(options.configuration)
+
+
+makeService = make_service  # the name that Twisted's ServiceMaker looks for
+

@@ -1,0 +1,125 @@
+"""
+Sessions inside this process: an Autobahn component joins a realm without a socket.
+
+Rules of this file:
+
+- The component is an ordinary ``autobahn.twisted.wamp.ApplicationSession``; this is its transport.
+- Messages cross as MessagePack bytes in both directions, each in a turn of its own: nothing
+  mutable is shared, and no call returns into the caller's own stack.
+- Who the component is, the embedding program says; no authentication method is asked.
+"""
+
+from collections import Counter
+from typing import Any
+
+from autobahn.wamp.interfaces import ITransport
+from autobahn.wamp.serializer import MsgPackSerializer
+from autobahn.wamp.types import TransportDetails
+from autobahn.wamp.exception import TransportLost
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from router.routing.handshake import Entrance, Peer
+from router.transport.connection import Connection
+from router.transport.framing import CHANNELS
+from router.transport.outbox import Outbox, Turn
+from router.wamp.serializers import MSGPACK
+
+
+class _LocalOutbox(Outbox):
+    """An outbox that hands its messages to a component."""
+
+    __slots__ = ()
+
+    def flush(self, now: float) -> None:
+        messages, self.frames = self.frames, []
+        transport: Any = self._carrier
+        for message in messages:
+            transport.message_for_component(message)
+
+
+class LocalTransport:
+    """
+    The connection of one component.
+
+    :ivar component: the ``ApplicationSession``
+    """
+
+    log = Logger("router.local")
+
+    def __init__(
+        self, component: Any, realm: str, entrance: Entrance, turn: Turn, counters: Counter[str], reactor: Any
+    ) -> None:
+        self.component = component
+        self.transport_details = TransportDetails(is_server=False, peer="local")
+        self._serializer = MsgPackSerializer()
+        self._reactor = reactor
+        self._turn = turn
+        self._open = True
+        peer = Peer(address="local", host="", transport="local", listener="local", message_limit_bytes=2**62)
+        self._connection = Connection(peer, MSGPACK, self, entrance, turn, counters, _ignore_state)
+        outbox = _LocalOutbox(turn, CHANNELS["message", "msgpack"], self, _nowhere, self._connection)
+        self._connection.outbox = outbox
+
+    def start(self) -> None:
+        """Let the component begin: it sends HELLO."""
+        self.component.onOpen(self)
+
+    def isOpen(self) -> bool:
+        return self._open
+
+    is_open = isOpen
+
+    def send(self, msg: Any) -> None:
+        """Take a message from the component (``ITransport``)."""
+        if not self._open:
+            raise TransportLost
+        data, _ = self._serializer.serialize(msg)
+        self._reactor.callLater(0, self._receive, data)
+
+    def close(self, reason: str = "") -> None:
+        """End from either side, after what is queued has gone (``ITransport``, ``Carrier``)."""
+        self._reactor.callLater(0, self._lost, reason or "closed")
+
+    def abort(self) -> None:
+        self.close("aborted")
+
+    def pause_reading(self) -> None:
+        """A component takes every message at once: its outbox never is full."""
+
+    resume_reading = pause_reading
+
+    def message_for_component(self, data: bytes) -> None:
+        """Hand over one message in a turn of its own."""
+        self._reactor.callLater(0, self._hand_over, data)
+
+    def _receive(self, data: bytes) -> None:
+        if self._open:
+            self._connection.receive(data, self._turn.now())
+
+    def _hand_over(self, data: bytes) -> None:
+        if not self._open:
+            return
+        try:
+            for message in self._serializer.unserialize(data, True):
+                self.component.onMessage(message)
+        except Exception:
+            self.log.failure("component {component} failed", component=self.component)
+            self.abort()
+
+    def _lost(self, reason: str) -> None:
+        if self._open:
+            self._open = False
+            self._connection.lost(reason)
+            self.component.onClose(True)
+
+
+def _ignore_state(carrier: Any, state: Any) -> None:
+    """A component is neither late nor silent."""
+
+
+def _nowhere(data: bytes) -> None:
+    """Nothing is written to a wire."""
+
+
+implementer(ITransport)(LocalTransport)

@@ -1,0 +1,58 @@
+"""
+The web pages beside the WebSocket on one port: the router's own, or a directory of files.
+
+Twisted's web server does the work. Listings of directories are not served, and each answer
+carries headers that forbid framing, sniffing and foreign scripts.
+"""
+
+import json
+from pathlib import Path
+from typing import Final
+
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
+from twisted.web.static import Data, File
+
+OWN_PAGE: Final = Path(__file__).parent / "static"
+
+SECURITY_HEADERS: Final = {
+    b"Content-Security-Policy": b"default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'",
+    b"Referrer-Policy": b"no-referrer",
+    b"X-Content-Type-Options": b"nosniff",
+    b"X-Frame-Options": b"DENY",
+}
+
+
+class _Request(Request):
+    """A request whose answer carries the security headers."""
+
+    def process(self) -> None:
+        for name, value in SECURITY_HEADERS.items():
+            self.setHeader(name, value)
+        self.setHeader(b"Server", b"Concord")
+        super().process()
+
+
+class _Files(File):  # type: ignore[misc]
+    """A directory of files; a directory without an index page is not found."""
+
+    def directoryListing(self) -> Resource:
+        return self.childNotFound
+
+
+def site_for(page: str, websocket_path: str) -> Site | None:
+    """Make the site for the setting ``page``: "default", "none", or a directory."""
+    if page == "none":
+        return None
+    directory = OWN_PAGE if page == "default" else Path(page)
+    root = _Files(str(directory))
+    root.indexNames = ["index.html"]
+    if page == "default":
+        # The page asks here for the path at which its own WebSocket is.
+        root.putChild(b"websocket.json", Data(json.dumps({"path": websocket_path}).encode(), "application/json"))
+    site = Site(root, requestFactory=_Request, timeout=30)
+    site.noisy = False
+    site.displayTracebacks = False
+    return site
+
+
