@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 import autobahn.twisted.websocket
+import autobahn.websocket.protocol
 import msgspec
 from msgspec import Raw, Struct
 from twisted.internet.address import IPv4Address
@@ -28,6 +29,10 @@ from twisted.python import failure
 # Untyped where they matter here.
 websocket: Any = autobahn.twisted.websocket
 Failure: Any = failure.Failure
+
+# At each connection Autobahn pretty-prints 36 settings, for a debug message that is not logged: half of its time.
+protocol: Any = autobahn.websocket.protocol
+protocol.pformat = len
 
 ABSENT = Raw(b"")
 NO_DETAILS: dict[str, Any] = {}
@@ -137,6 +142,8 @@ class Peer(websocket.WebSocketServerProtocol):  # type: ignore[misc]
         self.out: list[bytes] = []
         self.calls: dict[int, tuple[Peer, int]] = {}  # invocation id -> caller, its request id
         self.invocations = itertools.count(1)
+        self.topics: list[str] = []
+        self.procedures: list[str] = []
         self.write = self.writer()
         self.dataReceived = self.take
 
@@ -148,10 +155,11 @@ class Peer(websocket.WebSocketServerProtocol):  # type: ignore[misc]
         self.wake()
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        for _, peers in topics.values():
-            if self in peers:
-                peers.remove(self)
-        for procedure in [name for name, (callee, _) in procedures.items() if callee is self]:
+        if not hasattr(self, "out"):
+            return
+        for topic in self.topics:
+            topics[topic][1].remove(self)
+        for procedure in self.procedures:
             del procedures[procedure]
 
     def take(self, data: bytes) -> None:
@@ -248,11 +256,13 @@ class Peer(websocket.WebSocketServerProtocol):  # type: ignore[misc]
     def subscribe(self, message: Subscribe) -> None:
         subscription, peers = topics.setdefault(message.topic, (next(ids), []))
         peers.append(self)
+        self.topics.append(message.topic)
         self.send(frame([33, message.request, subscription]))
 
     def register(self, message: Register) -> None:
         registration = next(ids)
         procedures[message.procedure] = (self, registration)
+        self.procedures.append(message.procedure)
         self.send(frame([65, message.request, registration]))
 
     def hello(self, message: Hello) -> None:
