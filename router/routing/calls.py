@@ -78,11 +78,12 @@ def pick_callee(
     if callee is not None:
         return callee
     if any(map(capable, registration.callees)):
-        text = f"each callee of {registration.uri!r} has pending_invocations_per_session={max_invocations}"
+        limit = f"limit pending_invocations_per_session={max_invocations}"
+        text = f"each callee of {registration.procedure!r} is at its {limit}"
         raise Refused(uris.LIMIT_EXCEEDED, text)
     features = ["progressive_call_invocations and call_canceling"] * progressive
     features += ["payload_passthru_mode"] * passthru_mode
-    text = f"no callee of {registration.uri!r} announced {' and '.join(features)}"
+    text = f"no callee of {registration.procedure!r} announced {' and '.join(features)}"
     raise Refused(uris.FEATURE_NOT_SUPPORTED, text)
 
 

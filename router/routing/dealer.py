@@ -32,7 +32,6 @@ chunks go to one callee with one invocation id and the options of the first CALL
 """
 
 from collections.abc import Callable
-from typing import Final
 
 from msgspec import Struct
 
@@ -54,8 +53,8 @@ from router.routing.calls import (
 )
 from router.routing.deadlines import Deadlines
 from router.routing.options import Refused, choice, flag, passthru, whole_number
-from router.routing.outputs import Announcement, Delivery, Outputs
-from router.routing.registrations import Registration, Registrations
+from router.routing.outputs import Delivery, Outputs
+from router.routing.registrations import Registration, Registrations, announce_attached, announce_detached
 from router.routing.session import Session
 from router.wamp import uris
 from router.wamp.errors import ProtocolViolation
@@ -75,12 +74,6 @@ from router.wamp.messages import (
 
 __all__ = ["Dealer", "DealerLimits", "PendingCall", "Registration", "Stream"]
 
-# WAMP AP 'Registration Meta API': events
-ON_CREATE: Final = "wamp.registration.on_create"
-ON_REGISTER: Final = "wamp.registration.on_register"
-ON_UNREGISTER: Final = "wamp.registration.on_unregister"
-ON_DELETE: Final = "wamp.registration.on_delete"
-
 
 class DealerLimits(Struct, frozen=True):
     """What one session may hold, and the timeout of calls that name none; 0 means no timeout."""
@@ -96,28 +89,40 @@ class Dealer:
 
     def __init__(self, *, limits: DealerLimits, randbelow: Callable[[int], int]) -> None:
         """``randbelow(n)`` draws from 0..n-1 for the invocation policy ``random``."""
-        self.limits = limits
         self._randbelow = randbelow
         self._registrations = Registrations(limits.registrations_per_session)
         self._exact = self._registrations.table.exact  # procedure -> Registration
         self._deadlines: Deadlines[PendingCall] = Deadlines()
+        self.limits = limits
+
+    @property
+    def limits(self) -> DealerLimits:
+        """The limits; new ones hold from the next request on and take nothing away."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: DealerLimits) -> None:
+        self._limits = limits
+        self._registrations.limit_per_session = limits.registrations_per_session
         self._max_calls = limits.pending_calls_per_session
         self._max_invocations = limits.pending_invocations_per_session
         self._timeout = limits.call_timeout_ms / 1000
 
     # What the registration meta API asks
 
-    def registrations(self) -> dict[str, list[int]]:
-        """Give the registration ids for each match policy, in the order of creation."""
+    def registrations_by_policy(self) -> dict[str, list[int]]:
+        """Give ``RegistrationLists``: match policy -> registration ids, in the order of creation."""
         return self._registrations.ids_by_policy()
 
-    def lookup(self, procedure: str, match: str = uris.EXACT) -> Registration | None:
-        """Give the registration that was made with this procedure and match policy."""
-        return self._registrations.table.get(match, procedure)
+    def lookup(self, procedure: str, match: str = uris.EXACT) -> int | None:
+        """Give the id of the registration that was made with this procedure and match policy."""
+        registration = self._registrations.table.get(match, procedure)
+        return None if registration is None else registration.id
 
-    def match(self, procedure: str) -> Registration | None:
-        """Give the registration that a CALL of ``procedure`` goes to."""
-        return self._registrations.table.best(procedure)
+    def match(self, procedure: str) -> int | None:
+        """Give the id of the registration that a CALL of ``procedure`` goes to."""
+        registration = self._registrations.table.best(procedure)
+        return None if registration is None else registration.id
 
     def get(self, registration_id: int) -> Registration | None:
         """Give the registration with this id."""
@@ -151,11 +156,8 @@ class Dealer:
             registration, created = self._registrations.add(callee, msg.procedure, msg.options, timestamp)
         except Refused as refused:
             return [refusal(callee, msg, refused)]
-        outputs: Outputs = [Delivery((callee,), Registered(msg.request, registration.id))]
-        if created:
-            outputs.append(Announcement(ON_CREATE, [callee.id, registration.details()]))
-        outputs.append(Announcement(ON_REGISTER, [callee.id, registration.id]))
-        return outputs
+        registered = Registered(msg.request, registration.id)
+        return [Delivery((callee,), registered), *announce_attached(registration, callee, created)]
 
     def unregister(self, callee: Session, msg: Unregister) -> Outputs:
         """
@@ -177,10 +179,7 @@ class Dealer:
 
     def _detach(self, registration: Registration, callee: Session) -> Outputs:
         gone = self._registrations.remove(registration, callee)
-        outputs: Outputs = [Announcement(ON_UNREGISTER, [callee.id, registration.id])]
-        if gone:
-            outputs.append(Announcement(ON_DELETE, [callee.id, registration.id]))
-        return outputs
+        return announce_detached(registration, callee, gone)
 
     # Calls
 
@@ -243,7 +242,9 @@ class Dealer:
         progressive = flag(options, "progress")
         timeout_ms = whole_number(options, "timeout", MAX_ID)
         if len(caller.calls) >= self._max_calls:
-            raise Refused(uris.LIMIT_EXCEEDED, f"pending_calls_per_session={self._max_calls} is reached")
+            raise Refused(
+                uris.LIMIT_EXCEEDED, f"limit pending_calls_per_session={self._max_calls} is reached"
+            )
         passthru_mode = bool(options.get("ppt_scheme"))
         callee = pick_callee(registration, self._randbelow, self._max_invocations, progressive, passthru_mode)
 

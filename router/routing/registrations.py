@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from router.routing.matching import PatternTable, TooManyShapes
 from router.routing.options import Refused, choice, flag
+from router.routing.outputs import Announcement, Outputs
 from router.routing.session import Session
 from router.wamp import uris
 
@@ -24,6 +25,12 @@ ROUNDROBIN: Final = "roundrobin"
 RANDOM: Final = "random"
 INVOCATION_POLICIES: Final = (SINGLE, FIRST, LAST, ROUNDROBIN, RANDOM)
 
+# WAMP AP 'Registration Meta API': events
+ON_CREATE: Final = "wamp.registration.on_create"
+ON_REGISTER: Final = "wamp.registration.on_register"
+ON_UNREGISTER: Final = "wamp.registration.on_unregister"
+ON_DELETE: Final = "wamp.registration.on_delete"
+
 
 class Registration:
     """
@@ -33,11 +40,21 @@ class Registration:
     is exactly one, else ``None``.
     """
 
-    __slots__ = ("callees", "created", "forwards_timeout", "id", "invoke", "match", "sole", "turn", "uri")
+    __slots__ = (
+        "callees",
+        "created",
+        "forwards_timeout",
+        "id",
+        "invoke",
+        "match",
+        "procedure",
+        "sole",
+        "turn",
+    )
 
-    def __init__(self, registration_id: int, uri: str, match: str, invoke: str, created: str) -> None:
+    def __init__(self, registration_id: int, procedure: str, match: str, invoke: str, created: str) -> None:
         self.id = registration_id
-        self.uri = uri
+        self.procedure = procedure  # or pattern
         self.match = match
         self.invoke = invoke
         self.created = created  # ISO 8601
@@ -51,7 +68,7 @@ class Registration:
         return {
             "id": self.id,
             "created": self.created,
-            "uri": self.uri,
+            "uri": self.procedure,
             "match": self.match,
             "invoke": self.invoke,
         }
@@ -101,10 +118,10 @@ class Registration:
 class Registrations:
     """All registrations of a realm, by id and by procedure."""
 
-    __slots__ = ("_by_id", "_last_id", "_limit", "table")
+    __slots__ = ("_by_id", "_last_id", "limit_per_session", "table")
 
     def __init__(self, limit_per_session: int) -> None:
-        self._limit = limit_per_session
+        self.limit_per_session = limit_per_session
         self._last_id = 0
         self._by_id: dict[int, Registration] = {}  # registration id -> Registration
         self.table: PatternTable[Registration] = PatternTable()  # procedure or pattern -> Registration
@@ -140,8 +157,9 @@ class Registrations:
         known = self.table.get(match, procedure)
         if known is not None:
             _check_joins(known, callee, invoke)
-        if len(callee.registrations) >= self._limit:
-            raise Refused(uris.LIMIT_EXCEEDED, f"registrations_per_session={self._limit} is reached")
+        if len(callee.registrations) >= self.limit_per_session:
+            text = f"limit registrations_per_session={self.limit_per_session} is reached"
+            raise Refused(uris.LIMIT_EXCEEDED, text)
         registration = known or self._create(procedure, match, invoke, created)
         registration.attach(callee, forward_timeout)
         callee.registrations[registration.id] = registration
@@ -163,18 +181,34 @@ class Registrations:
         del callee.registrations[registration.id]
         if registration.callees:
             return False
-        self.table.remove(registration.match, registration.uri)
+        self.table.remove(registration.match, registration.procedure)
         del self._by_id[registration.id]
         return True
 
 
 def _check_joins(known: Registration, callee: Session, invoke: str) -> None:
     if known.invoke == SINGLE:
-        reason = f"{known.uri!r} is registered with invoke=single: it takes no other callee"
+        reason = f"{known.procedure!r} is registered with invoke=single: it takes no other callee"
     elif known.invoke != invoke:
-        reason = f"{known.uri!r} is registered with invoke={known.invoke}, not {invoke}"
+        reason = f"{known.procedure!r} is registered with invoke={known.invoke}, not {invoke}"
     elif known.id in callee.registrations:
-        reason = f"this session already registered {known.uri!r}"
+        reason = f"this session already registered {known.procedure!r}"
     else:
         return
     raise Refused(uris.PROCEDURE_ALREADY_EXISTS, reason)
+
+
+def announce_attached(registration: Registration, callee: Session, created: bool) -> Outputs:
+    """Tell that ``callee`` was attached, after telling that the registration was ``created``."""
+    outputs: Outputs = [Announcement(ON_REGISTER, [callee.id, registration.id])]
+    if created:
+        outputs.insert(0, Announcement(ON_CREATE, [callee.id, registration.details()]))
+    return outputs
+
+
+def announce_detached(registration: Registration, callee: Session, gone: bool) -> Outputs:
+    """Tell that ``callee`` was detached, and then that the registration is ``gone``."""
+    outputs: Outputs = [Announcement(ON_UNREGISTER, [callee.id, registration.id])]
+    if gone:
+        outputs.append(Announcement(ON_DELETE, [callee.id, registration.id]))
+    return outputs
