@@ -24,7 +24,7 @@ from realms.permissions import Grant, Role, compile_roles
 from router import __version__
 from router.routing.broker import Broker, BrokerLimits
 from router.routing.dealer import Dealer, DealerLimits
-from router.routing.handshake import Admission, Peer, Refusal
+from router.routing.handshake import Admission, Peer, Refusal, Routes
 from router.routing.meta import MetaApi, session_details
 from router.routing.outputs import Announcement, Delivery, Farewell, Outputs
 from router.routing.session import Session
@@ -77,6 +77,7 @@ class Realm:
     One realm while it is open.
 
     :ivar sessions: session id -> Session, all that have joined
+    :ivar routes: message class -> method, the one dispatch table
     :ivar methods: authmethod -> Method, in the order of the configuration
     """
 
@@ -91,7 +92,7 @@ class Realm:
         self.dealer = Dealer(limits=_dealer_limits(config), randbelow=environment.randbelow)
         self.meta = MetaApi(self.sessions, self.broker, self.dealer, limits.testaments_per_session)
         self._configure(config)
-        self._dispatch: dict[type[Message], Callable[[Session, Any, float], Outputs]] = {
+        self.routes: Routes = {
             Call: self._call,
             Yield: self._yield,
             Publish: self._publish,
@@ -167,19 +168,6 @@ class Realm:
             Announcement("wamp.session.on_leave", [session.id, session.authid, session.authrole])
         )
         return self._announce(outputs)
-
-    def receive(self, session: Session, message: Message, now: float) -> Outputs:
-        """
-        Take a message of an open session; ``now`` is the monotonic clock in seconds.
-
-        Raises:
-            ProtocolViolation: a client may not send this, or not so.
-        """
-        method = self._dispatch.get(message.__class__)
-        if method is None:
-            name = type(message).__name__.upper()
-            raise ProtocolViolation(f"received {name}, which a client may not send while the session is open")
-        return method(session, message, now)
 
     def refuse_payload(self, session: Session, message: Message, error: Error, now: float) -> Outputs:
         """Answer for a message whose payload cannot be carried: its caller or its sender gets ``error``."""
@@ -326,7 +314,7 @@ class Realm:
         )
 
     def _yield(self, session: Session, msg: Yield, now: float) -> Outputs:
-        return self.dealer.yield_(session, msg)
+        return self.dealer.yield_(session, msg, now)
 
     def _error(self, session: Session, msg: Error, now: float) -> Outputs:
         if msg.request_type != Invocation.CODE:

@@ -82,16 +82,25 @@ class Peer(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] | None = None
 
 
+# message class -> method of the realm: (session, message, monotonic time in seconds) -> outputs
+Routes = Mapping[type[Message], Callable[[Session, Any, float], Outputs]]
+
+
 class RealmPort(Protocol):
-    """What a connection needs of the realm that its session joined."""
+    """
+    What a connection needs of the realm that its session joined.
+
+    ``routes`` is the realm's one dispatch table; a message that is not in it is either one of
+    the handshake's, or a breach of the protocol.
+    """
 
     name: str
+    routes: Routes
     slow_consumer: Any
     heartbeat: Any
 
     def join(self, session: Session) -> Outputs: ...
     def leave(self, session: Session, reason: str) -> Outputs: ...
-    def receive(self, session: Session, message: Message, now: float) -> Outputs: ...
     def refuse_payload(self, session: Session, message: Message, error: Error, now: float) -> Outputs: ...
     def undeliverable(self, session: Session, message: Message, size: int, limit: int) -> Outputs: ...
     def dropped(self, session: Session, count: int) -> Outputs: ...

@@ -13,7 +13,7 @@ Rules of this file:
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from twisted.logger import Logger
 
@@ -24,6 +24,7 @@ from router.routing.handshake import (
     Peer,
     RealmPort,
     Refusal,
+    Routes,
     State,
     transition,
 )
@@ -33,6 +34,8 @@ from router.wamp import messages, uris
 from router.wamp.errors import PayloadRefused, ProtocolViolation
 from router.wamp.messages import Abort, Authenticate, Error, Goodbye, Hello, Message
 from router.wamp.serializers import Serializer
+
+NO_ROUTES: Final[Routes] = {}  # before a session is open and after
 
 
 class Connection:
@@ -48,8 +51,10 @@ class Connection:
         "_carrier",
         "_counters",
         "_decode",
+        "_deliver",
         "_entrance",
         "_on_state",
+        "_routes",
         "_turn",
         "_verify",
         "outbox",
@@ -82,6 +87,8 @@ class Connection:
         self._turn = turn
         self._counters = counters
         self._decode = serializer.decode
+        self._deliver = turn.deliver
+        self._routes = NO_ROUTES
         self._on_state = on_state
         self._verify: Any = None
 
@@ -89,8 +96,9 @@ class Connection:
         """Take one serialized message; ``now`` is the monotonic clock in seconds."""
         try:
             message = self._decode(data)
-            if self.state is State.ESTABLISHED and message.CODE > 6:
-                self._turn.deliver(self.realm.receive(self.session, message, now))  # type: ignore[union-attr,arg-type]
+            route = self._routes.get(message.__class__)
+            if route is not None:
+                self._deliver(route(self.session, message, now))
             else:
                 self._advance(message)
         except ProtocolViolation as violation:
@@ -185,6 +193,7 @@ class Connection:
     def _admit(self, admission: Admission) -> None:
         session = self.session = admission.session
         self.realm = admission.realm
+        self._routes = admission.realm.routes
         session.link = self.outbox
         session.serializer = self.serializer
         self.outbox.rules = admission.realm.slow_consumer
@@ -211,6 +220,7 @@ class Connection:
         session, realm = self.session, self.realm
         if session is not None and realm is not None:
             self.session = self.realm = None
+            self._routes = NO_ROUTES
             self._turn.deliver(realm.leave(session, reason))
 
     def _abort(self, reason: str, text: str) -> None:

@@ -17,7 +17,6 @@ from autobahn.wamp.serializer import MsgPackSerializer
 from autobahn.wamp.types import TransportDetails
 from autobahn.wamp.exception import TransportLost
 from twisted.logger import Logger
-from zope.interface import implementer
 
 from router.routing.handshake import Entrance, Peer
 from router.transport.connection import Connection
@@ -122,4 +121,4 @@ def _nowhere(data: bytes) -> None:
     """Nothing is written to a wire."""
 
 
-implementer(ITransport)(LocalTransport)
+ITransport.register(LocalTransport)

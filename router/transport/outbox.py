@@ -145,6 +145,8 @@ class Outbox:
         self.queued_bytes = 0
         self.write = _nowhere
         self._turn.congested.discard(self)
+        # Parts of cycles that only the collector would find.
+        self.owner = self._carrier = _NOBODY
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full."""
@@ -218,12 +220,26 @@ class Outbox:
 
     def _misbehaves(self, text: str, final: bool = False) -> None:
         if final or self.rules.policy == "disconnect":
+            owner = self.owner
             self.discard()
-            self.owner.slow(text)
+            owner.slow(text)
 
 
 def _nowhere(data: bytes) -> None:
     """Take what is written to a connection that is gone."""
+
+
+class _Nobody:
+    """Owner and carrier of an outbox whose connection is gone."""
+
+    def _nothing(self, *args: object) -> None:
+        """Nobody is there."""
+
+    pause_reading = resume_reading = abort = close = _nothing
+    slow = recovered = undeliverable = farewell = _nothing
+
+
+_NOBODY: Final = _Nobody()
 
 
 class Turn:

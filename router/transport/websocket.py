@@ -11,7 +11,7 @@ Rules of this file:
 - A request that is no WebSocket handshake goes to the web site of the same port.
 """
 
-import struct
+import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
@@ -71,9 +71,10 @@ class _AutobahnLog:
 
 class FastWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
     """
-    A WebSocket server protocol that gives each whole message to ``message_received``.
+    A WebSocket server protocol that gives each whole message to ``receive``.
 
-    ``opcode`` is the first octet of the frames that the fast path takes: 0x81 (text) or 0x82.
+    ``opcode`` is the first octet of the frames that the fast path takes: 0x81 (text) or 0x82;
+    a message of the other type comes through ``onMessage`` alone.
     """
 
     log = _AutobahnLog()
@@ -81,14 +82,9 @@ class FastWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
     # does, by ``options_as_class``, which saves some kB and a tenth of a millisecond a connection.
     CONFIG_ATTRS: ClassVar[list[str]] = []
     opcode = 0x81
-
-    def message_received(self, payload: bytes, is_binary: bool) -> None:
-        """Take one message."""
-        raise NotImplementedError
-
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        """Take a message that Autobahn has put together."""
-        self.message_received(payload, isBinary)
+    # Takes one message and the time at which it was read, in seconds of ``clock``.
+    receive: Callable[[bytes, float], None]
+    clock: Callable[[], float] = time.monotonic
 
     def dataReceived(self, data: bytes) -> None:
         """Route each whole frame at the head of the buffer; leave the rest to Autobahn."""
@@ -101,8 +97,8 @@ class FastWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
         if self.data:
             data = self.data + data
             self.data = b""
-        opcode = self.opcode
-        is_binary = opcode == 0x82
+        opcode, receive, now = self.opcode, self.receive, self.clock()
+        is_text = opcode == 0x81
         position, end = 0, len(data)
         while end - position > 5:
             n = data[position + 1] - 128
@@ -128,9 +124,9 @@ class FastWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
                 mask_number = int.from_bytes(data[start - 4 : start], "little")
                 masked = int.from_bytes(data[start:stop], "little")
                 payload = ((masked ^ mask_number * REPEAT[n]) & KEEP[n]).to_bytes(n, "little")
-            if not is_binary and not payload.isascii() and not _is_utf8(payload):
+            if is_text and not payload.isascii() and not _is_utf8(payload):
                 break  # Autobahn closes with 1007
-            self.message_received(payload, is_binary)
+            receive(payload, now)
             position = stop
             if self.state != OPEN:
                 break
@@ -249,6 +245,7 @@ class WebSocketConnection(FastWebSocket):
         channel = CHANNELS[framing, connection.serializer.name]
         kind = CompressedOutbox if self.compressed else Outbox
         write = eager.writer(self.transport)
+        self.receive = connection.receive
         self.outbox = connection.outbox = kind(self.factory.listener.turn, channel, self, write, connection)
         self.transport.registerProducer(self.outbox, True)
         if self.compressed:
@@ -260,18 +257,20 @@ class WebSocketConnection(FastWebSocket):
         for name in _HANDSHAKE_ATTRIBUTES:
             self.__dict__.pop(name, None)
 
-    def message_received(self, payload: bytes, is_binary: bool) -> None:
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """Take a message that Autobahn has put together."""
         connection = self.connection
         if connection is None:
             return
-        if connection.serializer.is_binary is not is_binary:
+        if connection.serializer.is_binary is not isBinary:
             wanted = "binary" if connection.serializer.is_binary else "text"
             connection.refuse(f"{connection.serializer.subprotocol} takes WebSocket messages of type {wanted}")
             return
-        connection.receive(payload, self.factory.listener.turn.now())
+        connection.receive(payload, self.clock())
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         connection, self.connection = self.connection, None
+        self.__dict__.pop("receive", None)  # part of a cycle that only the collector would find
         if connection is not None and self.outbox is not None:
             connection.lost(f"WebSocket closed: {code} {reason}" if code else "connection lost")
 
