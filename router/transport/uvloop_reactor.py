@@ -31,7 +31,8 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from router.transport.uvloop_transport import UvloopTCPTransport, UvloopTransport, UvloopUNIXTransport
+from router.transport.uvloop_connections import UvloopTCPTransport, UvloopUNIXTransport
+from router.transport.uvloop_transport import UvloopTransport
 
 T = TypeVar("T")
 _log = Logger()
