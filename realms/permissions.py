@@ -121,7 +121,9 @@ def _remember(cache: dict[K, Grant], key: K, grant: Grant) -> Grant:
 def _reserved(action: str, uri: str) -> Grant | None:
     for prefix in RESERVED:
         if uri.startswith(prefix) or uri == prefix[:-1]:
-            return Grant(uris.NOT_AUTHORIZED, f"{prefix}* is the router's own: clients may not {action} there")
+            return Grant(
+                uris.NOT_AUTHORIZED, f"{prefix}* is the router's own: clients may not {action} there"
+            )
     return None
 
 

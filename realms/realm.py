@@ -88,7 +88,11 @@ class Realm:
         self._environment = environment
         self._peers: dict[int, tuple[Peer, Identity]] = {}  # session id -> where from, and as whom
         limits = config.limits
-        self.broker = Broker(limits=BrokerLimits(limits.subscriptions_per_session, limits.retained_events, limits.retained_bytes))
+        self.broker = Broker(
+            limits=BrokerLimits(
+                limits.subscriptions_per_session, limits.retained_events, limits.retained_bytes
+            )
+        )
         self.dealer = Dealer(limits=_dealer_limits(config), randbelow=environment.randbelow)
         self.meta = MetaApi(self.sessions, self.broker, self.dealer, limits.testaments_per_session)
         self._configure(config)
@@ -164,9 +168,7 @@ class Realm:
         outputs += self.broker.leave(session)
         for testament in self.meta.take_testaments(session):
             outputs += self._publish_testament(session, testament)
-        outputs.append(
-            Announcement("wamp.session.on_leave", [session.id, session.authid, session.authrole])
-        )
+        outputs.append(Announcement("wamp.session.on_leave", [session.id, session.authid, session.authrole]))
         return self._announce(outputs)
 
     def refuse_payload(self, session: Session, message: Message, error: Error, now: float) -> Outputs:
@@ -223,7 +225,9 @@ class Realm:
         """
         self._configure(config)
         limits = config.limits
-        self.broker.limits = BrokerLimits(limits.subscriptions_per_session, limits.retained_events, limits.retained_bytes)
+        self.broker.limits = BrokerLimits(
+            limits.subscriptions_per_session, limits.retained_events, limits.retained_bytes
+        )
         self.dealer.limits = _dealer_limits(config)
         self.meta.testaments_per_session = limits.testaments_per_session
         outputs: Outputs = []
@@ -231,7 +235,9 @@ class Realm:
             role = self.roles.get(session.authrole)
             identity = self._peers[session.id][1]
             method = self.methods.get(identity.authmethod)
-            if role is None or (identity.authmethod != "local" and (method is None or not method.still_allows(identity))):
+            if role is None or (
+                identity.authmethod != "local" and (method is None or not method.still_allows(identity))
+            ):
                 details = {"message": "the configuration no longer lets this session in"}
                 outputs.append(Farewell(session, Goodbye(details, uris.NOT_AUTHORIZED)))
             else:
@@ -442,5 +448,3 @@ def _disclosure_refused(session: Session, request_type: int, request: int) -> Ou
 
 def _is_event(output: object) -> bool:
     return isinstance(output, Delivery) and isinstance(output.message, Event)
-
-

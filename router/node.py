@@ -12,6 +12,7 @@ import signal
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
 
@@ -42,7 +43,7 @@ from router.wamp.messages import Hello
 _JUDGE_SECONDS = 0.25
 
 
-class Node(Service):  # type: ignore[misc]
+class Node(Service):
     """
     A router: the realms and transports of one configuration.
 
@@ -326,7 +327,7 @@ def _look(configuration: Configuration) -> Any:
     """Take what tells a changed file from an unchanged one."""
     directory = configuration.realms_directory
     files = {*configuration.files, *(directory.iterdir() if directory.is_dir() else ())}
-    seen = {}
+    seen: dict[Path, tuple[int, int, int] | None] = {}
     for file in files:
         try:
             status = file.stat()
@@ -340,5 +341,3 @@ def reload_on_sighup(node: Node, reactor: Any) -> None:
     """Reload the configuration on SIGHUP, where the platform has it."""
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(node.reload))
-
-

@@ -39,11 +39,12 @@ def log_observer(settings: Any, path: str | None) -> Any:
 
         file = LogFile.fromFullPath(path)
     if settings.format == "json":
-        observer = jsonFileLogObserver(file)
+        observer: Any = jsonFileLogObserver(file)
     else:
         observer = FileLogObserver(file, formatEventAsClassicLogText)
     level = LogLevel.lookupByName(settings.level)
-    return FilteringLogObserver(observer, [LogLevelFilterPredicate(defaultLogLevel=level)])
+    predicate: Any = LogLevelFilterPredicate(defaultLogLevel=level)
+    return FilteringLogObserver(observer, [predicate])
 
 
 def raise_open_file_limit() -> None:

@@ -55,13 +55,18 @@ def load_or_exit(directory: Path) -> Configuration:
     return configuration
 
 
-class Options(usage.Options):  # type: ignore[misc]
+class Options(usage.Options):
     """Options of ``twistd router``."""
 
     synopsis = "[--config DIR] [--check]"
     longdesc = HELP
     optParameters = [
-        ("config", "c", None, "Directory with router.yaml and realms/ (default: ./config, else the shipped one)"),
+        (
+            "config",
+            "c",
+            None,
+            "Directory with router.yaml and realms/ (default: ./config, else the shipped one)",
+        ),
     ]
     optFlags = [("check", None, "Check the configuration and exit: 0 if it is good, 1 if not")]
 
@@ -83,7 +88,7 @@ class Options(usage.Options):  # type: ignore[misc]
             self.parent["logger"] = lambda: process.log_observer(self.configuration.node.log, target)
 
 
-class _Router(MultiService):  # type: ignore[misc]
+class _Router(MultiService):
     """The node as a service of this process: what only a process of its own may do, done once."""
 
     def __init__(self, configuration: Configuration) -> None:
@@ -120,4 +125,3 @@ def make_service(options: Options) -> Any:
 
 
 makeService = make_service  # the name that Twisted's ServiceMaker looks for
-

@@ -98,7 +98,7 @@ class Connection:
             message = self._decode(data)
             route = self._routes.get(message.__class__)
             if route is not None:
-                self._deliver(route(self.session, message, now))
+                self._deliver(route(self.session, message, now))  # type: ignore[arg-type]  # there is one
             else:
                 self._advance(message)
         except ProtocolViolation as violation:
@@ -159,7 +159,9 @@ class Connection:
     def who(self) -> str:
         """Name the peer as the log does."""
         session = self.session
-        return f"{self.peer.address} ({session.authid}, session {session.id})" if session else self.peer.address
+        return (
+            f"{self.peer.address} ({session.authid}, session {session.id})" if session else self.peer.address
+        )
 
     def _advance(self, message: Message) -> None:
         action = transition(self.state, message)

@@ -292,7 +292,8 @@ class Turn:
         """Queue one message for many: each channel's bytes are made once."""
         message, origin = delivery.message, delivery.origin
         frames: dict[Channel, bytes] = {}
-        channel = frame = None
+        channel: Channel | None = None
+        frame = b""
         dirty = self._dirty
         if not dirty:
             self._schedule(self.flush)
@@ -300,9 +301,10 @@ class Turn:
             outbox: Outbox = session.link
             if outbox.channel is not channel:
                 channel = outbox.channel
-                frame = frames.get(channel)
-                if frame is None:
-                    frame = frames[channel] = channel.frame(message, origin)
+                known = frames.get(channel)
+                if known is None:
+                    known = frames[channel] = channel.frame(message, origin)
+                frame = known
             if outbox.dropping or len(frame) > outbox.max_frame_bytes:
                 outbox.dropped += 1
                 continue

@@ -37,7 +37,7 @@ class RenewableContext:
 
     def _read(self) -> SSL.Context:
         endpoint = serverFromString(self._reactor, self._description)
-        context = endpoint._sslContextFactory.getContext()
+        context: SSL.Context = endpoint._sslContextFactory.getContext()
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         return context
 

@@ -21,7 +21,7 @@ from autobahn.websocket.compress import (
     PerMessageDeflateOfferAccept,
 )
 from autobahn.websocket.protocol import WebSocketProtocol
-from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
+from autobahn.websocket.types import ConnectionDeny
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
@@ -69,7 +69,7 @@ class _AutobahnLog:
         self.log.failure("Autobahn failed", **kwargs)
 
 
-class FastWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
+class FastWebSocket(WebSocketServerProtocol):
     """
     A WebSocket server protocol that gives each whole message to ``receive``.
 
@@ -85,6 +85,7 @@ class FastWebSocket(WebSocketServerProtocol):  # type: ignore[misc]
     # Takes one message and the time at which it was read, in seconds of ``clock``.
     receive: Callable[[bytes, float], None]
     clock: Callable[[], float] = time.monotonic
+    data: bytes  # what Autobahn has not taken yet
 
     def dataReceived(self, data: bytes) -> None:
         """Route each whole frame at the head of the buffer; leave the rest to Autobahn."""
@@ -174,6 +175,7 @@ class WebSocketConnection(FastWebSocket):
     _sink: Callable[[bytes], object] | None = None
 
     factory: "WebSocketFactory"
+    transport: Any
 
     def connectionMade(self) -> None:
         listener = self.factory.listener
@@ -219,19 +221,22 @@ class WebSocketConnection(FastWebSocket):
         self.web.makeConnection(self.transport)
         self.web.dataReceived(data)
 
-    def onConnect(self, request: ConnectionRequest) -> str:
+    def onConnect(self, request: Any) -> str:
         """Choose the serializer by the subprotocol: the client's first that this transport offers."""
         if request.path != self.factory.listener.settings.path:
             raise ConnectionDeny(404, f"no WebSocket at {request.path}")
         for subprotocol in request.protocols:
+            subprotocol = str(subprotocol)
             serializer = self.factory.serializer_by_subprotocol.get(subprotocol)
             if serializer is not None:
                 self._open_with(serializer, request)
                 return subprotocol
         offered = ", ".join(self.factory.serializer_by_subprotocol)
-        raise ConnectionDeny(400, f"no WebSocket subprotocol of this router was asked for: it speaks {offered}")
+        raise ConnectionDeny(
+            400, f"no WebSocket subprotocol of this router was asked for: it speaks {offered}"
+        )
 
-    def _open_with(self, serializer: Serializer, request: ConnectionRequest) -> None:
+    def _open_with(self, serializer: Serializer, request: Any) -> None:
         listener = self.factory.listener
         self.opcode = 0x82 if serializer.is_binary else 0x81
         peer = listener.peer(self.transport, "websocket", request.headers)
@@ -264,7 +269,9 @@ class WebSocketConnection(FastWebSocket):
             return
         if connection.serializer.is_binary is not isBinary:
             wanted = "binary" if connection.serializer.is_binary else "text"
-            connection.refuse(f"{connection.serializer.subprotocol} takes WebSocket messages of type {wanted}")
+            connection.refuse(
+                f"{connection.serializer.subprotocol} takes WebSocket messages of type {wanted}"
+            )
             return
         connection.receive(payload, self.clock())
 
@@ -379,7 +386,7 @@ class CompressedOutbox(Outbox):
         super().flush(self._turn.now())
 
 
-class WebSocketFactory(WebSocketServerFactory):  # type: ignore[misc]
+class WebSocketFactory(WebSocketServerFactory):
     """Makes the connections of one WebSocket listener."""
 
     log = _AutobahnLog()

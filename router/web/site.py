@@ -7,7 +7,7 @@ carries headers that forbid framing, sniffing and foreign scripts.
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
@@ -33,7 +33,7 @@ class _Request(Request):
         super().process()
 
 
-class _Files(File):  # type: ignore[misc]
+class _Files(File):
     """A directory of files; a directory without an index page is not found."""
 
     def directoryListing(self) -> Resource:
@@ -49,10 +49,9 @@ def site_for(page: str, websocket_path: str) -> Site | None:
     root.indexNames = ["index.html"]
     if page == "default":
         # The page asks here for the path at which its own WebSocket is.
-        root.putChild(b"websocket.json", Data(json.dumps({"path": websocket_path}).encode(), "application/json"))
+        where: Any = Data(json.dumps({"path": websocket_path}).encode(), "application/json")
+        root.putChild(b"websocket.json", where)
     site = Site(root, requestFactory=_Request, timeout=30)
     site.noisy = False
     site.displayTracebacks = False
     return site
-
-
