@@ -33,6 +33,7 @@ from router.configuration import ConfigurationError
 from router.node_config import WebSocketTransport
 from router.routing.handshake import Admission, Peer, Refusal
 from router.transport.listener import Listener
+from router.transport.liveness import Liveness
 from router.transport.local import LocalTransport
 from router.transport.outbox import Turn
 from router.transport.tls import RenewableContext, endpoint_and_context
@@ -100,8 +101,7 @@ class Node(Service):
         super().startService()
         self._repeat(self.turn.judge, _JUDGE_SECONDS)
         for listener in self.listeners:
-            for watch in listener.watches():
-                self._repeat(lambda watch=watch: watch.tick(self.turn.now()), watch.tick_interval)
+            listener.start(self._tick)
         interval_ms = self.configuration.node.reload_interval_ms
         self._seen = _look(self.configuration)
         if interval_ms:
@@ -162,6 +162,9 @@ class Node(Service):
         if context is not None:
             self._contexts[settings.name] = context
 
+    def _tick(self, watch: Liveness) -> None:
+        self._repeat(lambda: watch.tick(self.turn.now()), watch.tick_interval)
+
     def _repeat(self, function: Any, seconds: float) -> None:
         loop = LoopingCall(function)
         loop.clock = self._reactor
@@ -210,7 +213,7 @@ class Node(Service):
                 alarm.cancel()
         for listener in self.listeners:
             for carrier in list(listener.connections):
-                carrier.drop()
+                carrier.transport.abortConnection()
         self.listeners.clear()
         self.log.info("stopped")
 

@@ -123,6 +123,7 @@ class Connection:
         self.outbox.send(message)
         if isinstance(message, Goodbye):
             self.state = State.CLOSING
+            self._on_state(self._carrier, self.state)
         else:
             self._end(message.reason)
 
@@ -131,8 +132,10 @@ class Connection:
         self._violated(ProtocolViolation(text, reason))
 
     def expired(self) -> None:
-        """The peer did not open a session in time."""
-        if self.state in (State.AWAITING_HELLO, State.CHALLENGED):
+        """The peer did not open a session in time, or did not answer the router's GOODBYE."""
+        if self.state is State.CLOSING:
+            self._end(uris.TIMEOUT)
+        elif self.state in (State.AWAITING_HELLO, State.CHALLENGED):
             self._counters["handshake_timeouts"] += 1
             self.refuse("no session was opened within the handshake timeout", uris.TIMEOUT)
 

@@ -7,7 +7,7 @@ makes a ``Connection`` for each client that has come through its framing's own h
 
 import ipaddress
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
@@ -33,19 +33,23 @@ class Listener:
         self.counters = counters
         self.connections: set[Any] = set()
         heartbeat = settings.heartbeat
-        pings = getattr(heartbeat, "ping", True)
-        self._interval_ms = heartbeat.interval_ms if pings else 0
-        self._timeout_ms = heartbeat.timeout_ms
-        self.liveness = Liveness(settings.handshake_timeout_ms, self._interval_ms, self._timeout_ms)
+        self._pings = getattr(heartbeat, "ping", True)
+        times = (heartbeat.interval_ms if self._pings else 0, heartbeat.timeout_ms)
+        self.liveness = Liveness(settings.handshake_timeout_ms, *times)
+        # (interval_ms, timeout_ms) -> who watches with these times; a realm may have its own
+        self._watches = {times: self.liveness}
+        self._on_watch: Callable[[Liveness], None] | None = None
         self._entrance = entrance
         self._realms = frozenset(settings.realms) or None
         self._trusted = [
             ipaddress.ip_network(text, strict=False) for text in getattr(settings, "trusted_proxies", ())
         ]
 
-    def watches(self) -> list[Liveness]:
-        """Give what must tick."""
-        return [self.liveness]
+    def start(self, on_watch: Callable[[Liveness], None]) -> None:
+        """Tell ``on_watch`` of each ``Liveness`` that is to tick, now and later."""
+        self._on_watch = on_watch
+        for watch in self._watches.values():
+            on_watch(watch)
 
     def admits(self) -> bool:
         """Tell whether one more connection may stay."""
@@ -63,7 +67,8 @@ class Listener:
     def disconnected(self, carrier: Watched) -> None:
         """A connection is gone."""
         self.connections.discard(carrier)
-        self.liveness.closed(carrier)
+        for watch in self._watches.values():
+            watch.closed(carrier)
 
     def handed_over(self, carrier: Watched) -> None:
         """A connection became one of the web site, which has its own timeouts."""
@@ -106,6 +111,19 @@ class Listener:
 
     def _state_changed(self, carrier: Any, state: State) -> None:
         if state is State.ESTABLISHED:
-            self.liveness.joined(carrier)
-        elif state is State.AWAITING_HELLO:
+            self._watch(carrier.connection.realm.heartbeat, carrier)
+        else:
             self.liveness.left(carrier, self.turn.now())
+
+    def _watch(self, heartbeat: Any, carrier: Any) -> None:
+        """Watch an open session with its realm's times, or with this transport's."""
+        watch = self.liveness
+        if heartbeat is not None and self._pings:
+            times = (heartbeat.interval_ms, heartbeat.timeout_ms)
+            if times not in self._watches:
+                self._watches[times] = Liveness(self.settings.handshake_timeout_ms, *times)
+                if self._on_watch is not None:
+                    self._on_watch(self._watches[times])
+            watch = self._watches[times]
+            self.liveness.closed(carrier)
+        watch.joined(carrier)
