@@ -22,7 +22,6 @@ ELEMENT_DEPTH: Final = MAX_DEPTH - 1
 
 TOO_DEEP: Final = f"arrays and maps must not nest deeper than {MAX_DEPTH}"
 OUT_OF_RANGE: Final = "integers must be in -2^63..2^64-1, and other numbers in the range of a double"
-BAD_UTF8: Final = "a string is not valid UTF-8"
 
 ANY_MESSAGE: Final[Any] = reduce(or_, MESSAGE_TYPES)  # what msgspec decodes: the tagged union
 

@@ -29,8 +29,8 @@ from msgspec.msgpack import Encoder
 from router.wamp.errors import ProtocolViolation
 from router.wamp.ids import MAX_ID
 from router.wamp.messages import Call, Message, Publish, Wire, Yield
-from router.wamp.serializers.base import ELEMENT_DEPTH, OUT_OF_RANGE, SCALARS, Serializer
-from router.wamp.serializers.elements import Uncarriable, read_message
+from router.wamp.serializers.base import ELEMENT_DEPTH, OUT_OF_RANGE, SCALARS, TOO_DEEP, Serializer
+from router.wamp.serializers.elements import NO_ARRAY, Uncarriable, malformed, read_message
 from router.wamp.serializers.transcoding import plain, transcode
 
 _REFUSED: Final = {
@@ -167,7 +167,7 @@ def _decode_carefully(data: bytes) -> Message:
     try:
         elements = _split(data)
     except CBORDecodeError as error:
-        raise ProtocolViolation(f"not valid CBOR: {error}") from None
+        raise _malformed(error) from None
     return read_message(elements, _parse, plain)
 
 
@@ -195,7 +195,7 @@ def _array_head(data: bytes) -> tuple[int | None, int]:
     if _ARRAY + 24 <= head < _ARRAY + 28:
         start = 1 + (1 << (head - _ARRAY - 24))
         return int.from_bytes(data[1:start]), start
-    raise ProtocolViolation("a WAMP message must be an array")
+    raise ProtocolViolation(NO_ARRAY)
 
 
 def _is_break(data: bytes, position: int) -> bool:
@@ -209,13 +209,16 @@ def _parse(element: Raw) -> Any:
         if _might_be_out_of_range(data):
             _check_numbers(plain(value))
     except CBORDecodeError as error:
-        cause = error.__cause__
-        if isinstance(cause, (ProtocolViolation, Uncarriable)):
-            raise cause from None
-        raise ProtocolViolation(f"not valid CBOR: {error}") from None
+        raise _malformed(error) from None
     except OverflowError:
         raise Uncarriable(OUT_OF_RANGE) from None
-    return value
+    return None if value is cbor2.undefined else value
+
+
+def _malformed(error: CBORDecodeError) -> Exception:
+    if isinstance(error.__cause__, (ProtocolViolation, Uncarriable)):  # from one of the tag decoders
+        return error.__cause__
+    return ProtocolViolation(TOO_DEEP) if "nesting depth" in str(error) else malformed("CBOR", error)
 
 
 def load(raw: Raw) -> Any:

@@ -18,6 +18,7 @@ from msgspec.structs import fields
 from router.wamp.errors import PayloadRefused, ProtocolViolation
 from router.wamp.ids import MAX_ID
 from router.wamp.messages import MESSAGE_TYPES, Message
+from router.wamp.serializers.base import TOO_DEEP
 
 _TYPE_NAMES: Final = {
     bool: "a boolean",
@@ -31,12 +32,24 @@ _TYPE_NAMES: Final = {
 }
 
 
+NO_ARRAY: Final = "a WAMP message must be an array"
+
+
 class Uncarriable(Exception):
     """A well-formed value that no other serializer could carry; ``text`` says which."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.text = text
+
+
+def malformed(serialization: str, error: Exception) -> ProtocolViolation:
+    """Say what is wrong with bytes that a decoder failed on."""
+    if isinstance(error, RecursionError):
+        return ProtocolViolation(TOO_DEEP)
+    if isinstance(error, UnicodeDecodeError):
+        return ProtocolViolation("a string is not valid UTF-8")
+    return ProtocolViolation(f"not valid {serialization}: {error}")
 
 
 def _id(value: Any, where: str) -> int:

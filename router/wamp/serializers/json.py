@@ -17,14 +17,13 @@ from router.wamp.ids import MAX_ID
 from router.wamp.messages import Message
 from router.wamp.serializers.base import (
     ANY_MESSAGE,
-    BAD_UTF8,
     MAX_DEPTH,
     OUT_OF_RANGE,
     TOO_DEEP,
     Serializer,
     nests_deeper,
 )
-from router.wamp.serializers.elements import Uncarriable, read_message
+from router.wamp.serializers.elements import NO_ARRAY, Uncarriable, malformed, read_message
 from router.wamp.serializers.transcoding import from_json, to_json, transcode
 
 # A closed level takes two bytes, so a shorter message cannot be too deep.
@@ -38,6 +37,9 @@ _decode_map = msgspec.json.Decoder(dict).decode
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _check_numbers = msgspec.msgpack.Encoder().encode
+
+
+_MALFORMED: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def decode(data: bytes) -> Message:
@@ -60,7 +62,7 @@ def decode(data: bytes) -> Message:
         ):
             checked: Message = message
             return checked
-    except (msgspec.DecodeError, OverflowError, RecursionError, UnicodeDecodeError, AttributeError):
+    except (*_MALFORMED, OverflowError, AttributeError):
         pass
     return _decode_carefully(data)
 
@@ -69,11 +71,9 @@ def _decode_carefully(data: bytes) -> Message:
     try:
         elements = _decode_elements(data)
     except msgspec.ValidationError:
-        raise ProtocolViolation("a WAMP message must be an array") from None
-    except msgspec.DecodeError as error:
-        raise ProtocolViolation(_malformed(error)) from None
-    except RecursionError:
-        raise ProtocolViolation(TOO_DEEP) from None
+        raise ProtocolViolation(NO_ARRAY) from None
+    except _MALFORMED as error:
+        raise malformed("JSON", error) from None
     return read_message(elements, _parse, _as_it_is)
 
 
@@ -83,19 +83,11 @@ def _parse(element: Raw) -> Any:
         _check_numbers(value)
     except (msgspec.ValidationError, OverflowError):
         raise Uncarriable(OUT_OF_RANGE) from None
-    except msgspec.DecodeError as error:
-        raise ProtocolViolation(_malformed(error)) from None
-    except UnicodeDecodeError:
-        raise ProtocolViolation(BAD_UTF8) from None
-    except RecursionError:
-        raise ProtocolViolation(TOO_DEEP) from None
+    except _MALFORMED as error:
+        raise malformed("JSON", error) from None
     if nests_deeper(value):
         raise ProtocolViolation(TOO_DEEP)
     return value
-
-
-def _malformed(error: msgspec.DecodeError) -> str:
-    return f"not valid JSON: {error}"
 
 
 def _as_it_is(value: Any) -> Any:

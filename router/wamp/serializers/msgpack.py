@@ -19,14 +19,13 @@ from router.wamp.ids import MAX_ID
 from router.wamp.messages import Message
 from router.wamp.serializers.base import (
     ANY_MESSAGE,
-    BAD_UTF8,
     MAX_DEPTH,
     SCALARS,
     TOO_DEEP,
     Serializer,
     nests_deeper,
 )
-from router.wamp.serializers.elements import Uncarriable, read_message
+from router.wamp.serializers.elements import NO_ARRAY, Uncarriable, malformed, read_message
 from router.wamp.serializers.transcoding import plain, transcode
 
 
@@ -44,6 +43,9 @@ _decode_list = msgspec.msgpack.Decoder(list, ext_hook=_extension).decode
 _decode_map = msgspec.msgpack.Decoder(dict[str, Any], ext_hook=_extension).decode
 _decode_any = msgspec.msgpack.Decoder(ext_hook=_extension).decode
 _encode = msgspec.msgpack.Encoder().encode
+
+
+_MALFORMED: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def decode(data: bytes) -> Message:
@@ -73,11 +75,9 @@ def _decode_carefully(data: bytes) -> Message:
     try:
         elements = _decode_elements(data)
     except msgspec.ValidationError:
-        raise ProtocolViolation("a WAMP message must be an array") from None
-    except msgspec.DecodeError as error:
-        raise ProtocolViolation(_malformed(error)) from None
-    except RecursionError:
-        raise ProtocolViolation(TOO_DEEP) from None
+        raise ProtocolViolation(NO_ARRAY) from None
+    except _MALFORMED as error:
+        raise malformed("MessagePack", error) from None
     return read_message(elements, _parse, plain)
 
 
@@ -85,20 +85,12 @@ def _parse(element: Raw) -> Any:
     try:
         value = _decode_any(element)
     except msgspec.ValidationError as error:
-        raise Uncarriable(str(error)) from None
-    except msgspec.DecodeError as error:
-        raise ProtocolViolation(_malformed(error)) from None
-    except UnicodeDecodeError:
-        raise ProtocolViolation(BAD_UTF8) from None
-    except RecursionError:
-        raise ProtocolViolation(TOO_DEEP) from None
+        raise Uncarriable(str(error)) from None  # a timestamp that is none
+    except _MALFORMED as error:
+        raise malformed("MessagePack", error) from None
     if nests_deeper(value):
         raise ProtocolViolation(TOO_DEEP)
     return value
-
-
-def _malformed(error: msgspec.DecodeError) -> str:
-    return f"not valid MessagePack: {error}"
 
 
 def load(raw: Raw) -> Any:

@@ -45,8 +45,6 @@ def _plain_key(key: Any) -> Any:
 def to_json(value: Any) -> Any:
     """Give plain values as what JSON can say (WAMP AP 'Binary support in JSON')."""
     kind = type(value)
-    if kind in SCALARS:
-        return value
     if kind is dict:
         return {_json_key(key): to_json(item) for key, item in value.items()}
     if kind is list or kind is tuple:
