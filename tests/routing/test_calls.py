@@ -1,0 +1,176 @@
+"""Choosing a callee for a call, the features that must be announced, and the messages that end it."""
+
+import pytest
+
+from router.routing import calls
+from router.routing.options import Refused
+from router.routing.registrations import Registrations
+from router.routing.session import Session
+from router.wamp import uris
+from router.wamp.errors import ProtocolViolation
+from router.wamp.messages import Call, Cancel
+
+PROGRESSIVE = ("callee.progressive_call_invocations", "callee.call_canceling")
+PASSTHRU = ("callee.payload_passthru_mode",)
+
+
+def registration_of(*callees, invoke="first", match="exact"):
+    registrations = Registrations(10)
+    for callee in callees:
+        options = {"invoke": invoke, "match": match}
+        registration, _ = registrations.add(callee, "com.x", options, "2024-01-01")
+    return registration
+
+
+def busy(callee, count):
+    callee.invocations.update(dict.fromkeys(range(1, count + 1)))
+    return callee
+
+
+def pick(registration, max_invocations=5, progressive=False, passthru_mode=False):
+    return calls.pick_callee(registration, lambda n: 0, max_invocations, progressive, passthru_mode)
+
+
+def pending(features=()):
+    return calls.PendingCall(Session(1), 11, Session(2, features=features), 22)
+
+
+class TestPickCallee:
+    def test_the_first_with_room(self):
+        full, free = busy(Session(1), 5), busy(Session(2), 4)
+
+        assert pick(registration_of(full, free)) is free
+
+    @pytest.mark.parametrize(
+        ("feature", "features"),
+        [("progressive", PROGRESSIVE), ("passthru_mode", PASSTHRU)],
+    )
+    def test_the_first_that_announced_what_the_call_needs(self, feature, features):
+        plain, capable = Session(1), Session(2, features=features)
+
+        registration = registration_of(plain, capable)
+
+        assert pick(registration) is plain
+        assert pick(registration, **{feature: True}) is capable
+
+    def test_all_that_could_are_full(self):
+        registration = registration_of(Session(1), busy(Session(2, features=PROGRESSIVE), 5))
+
+        with pytest.raises(Refused) as refused:
+            pick(registration, progressive=True)
+
+        assert refused.value.error == uris.LIMIT_EXCEEDED
+        assert refused.value.text == (
+            "each callee of 'com.x' is at its limit pending_invocations_per_session=5"
+        )
+
+    @pytest.mark.parametrize(
+        ("needs", "announced", "text"),
+        [
+            ({"progressive": True}, PASSTHRU, "progressive_call_invocations and call_canceling"),
+            ({"progressive": True}, PROGRESSIVE[:1], "progressive_call_invocations and call_canceling"),
+            ({"passthru_mode": True}, PROGRESSIVE, "payload_passthru_mode"),
+            (
+                {"progressive": True, "passthru_mode": True},
+                PROGRESSIVE,
+                "progressive_call_invocations and call_canceling and payload_passthru_mode",
+            ),
+        ],
+    )
+    def test_none_announced_what_the_call_needs(self, needs, announced, text):
+        with pytest.raises(Refused) as refused:
+            pick(registration_of(Session(1, features=announced)), **needs)
+
+        assert refused.value.error == uris.FEATURE_NOT_SUPPORTED
+        assert refused.value.text == f"no callee of 'com.x' announced {text}"
+
+
+class TestDescribe:
+    def test_nothing_to_say(self):
+        call = Call(1, {"custom": 1, "timeout": 5}, "com.x")
+        assert calls.describe(registration_of(Session(1)), Session(2), call, False) == {}
+
+    def test_all_there_is_to_say(self):
+        caller = Session(2, "joe", "user")
+        registration = registration_of(Session(1), match="prefix")
+        call = Call(1, {"ppt_scheme": "mqtt", "custom": 1}, "com.x.y")
+
+        assert calls.describe(registration, caller, call, True) == {
+            "ppt_scheme": "mqtt",
+            "procedure": "com.x.y",
+            "caller": 2,
+            "caller_authid": "joe",
+            "caller_authrole": "user",
+        }
+
+
+class TestAnnounced:
+    @pytest.mark.parametrize(
+        ("option", "feature"),
+        [
+            ({"progress": True}, "progressive_call_invocations"),
+            ({"ppt_scheme": "wamp"}, "payload_passthru_mode"),
+        ],
+    )
+    def test_a_caller_may_use_what_it_announced(self, option, feature):
+        calls.check_announced(Session(1, features=[f"caller.{feature}"]), option)
+        with pytest.raises(ProtocolViolation, match=f"{feature} was not announced"):
+            calls.check_announced(Session(1, features=[f"callee.{feature}"]), option)
+
+    def test_unset_options_need_nothing(self):
+        calls.check_announced(Session(1), {"progress": False, "ppt_scheme": ""})
+        calls.check_announced(Session(1), {"progress": None, "ppt_scheme": None})
+
+    @pytest.mark.parametrize(
+        ("features", "expected"),
+        [
+            ((), (False, False)),
+            (("progressive_call_results",), (False, False)),
+            (("progressive_call_invocations",), (False, False)),
+            (("call_canceling",), (False, False)),
+            (("progressive_call_results", "call_canceling"), (True, False)),
+            (("progressive_call_invocations", "call_canceling"), (False, True)),
+        ],
+    )
+    def test_progress_needs_canceling(self, features, expected):
+        callee = Session(1, features=[f"callee.{feature}" for feature in features])
+
+        assert (calls.yields_progress(callee), calls.takes_progress(callee)) == expected
+
+
+class TestMessages:
+    def test_a_late_answer_is_dropped_and_one_to_nothing_is_a_violation(self):
+        callee = Session(1)
+        callee.next_invocation_id = 3
+
+        assert [calls.late(callee, number) for number in (1, 2)] == [[], []]
+        for number in (0, 3, -1):
+            with pytest.raises(ProtocolViolation, match=rf"^no INVOCATION {number} was sent$"):
+                calls.late(callee, number)
+
+    def test_interrupt(self):
+        call = pending()
+        delivery = calls.interrupt(call, "kill", "wamp.error.canceled")
+
+        assert delivery.recipients == (call.callee,)
+        assert delivery.message.wire() == [69, 22, {"mode": "kill", "reason": "wamp.error.canceled"}]
+
+    def test_abandonment_interrupts_a_callee_that_can_cancel(self):
+        (told,) = calls.abandonment(pending(["callee.call_canceling"]), "wamp.error.timeout")
+
+        assert told.message.wire() == [69, 22, {"mode": "killnowait", "reason": "wamp.error.timeout"}]
+        assert calls.abandonment(pending(), "wamp.error.timeout") == []
+
+    def test_failure(self):
+        call = pending()
+        delivery = calls.failure(call, "wamp.error.canceled", "why")
+
+        assert delivery.recipients == (call.caller,)
+        assert delivery.message.wire() == [8, 48, 11, {}, "wamp.error.canceled", ["why"]]
+
+    def test_refusal(self):
+        peer = Session(1)
+        delivery = calls.refusal(peer, Cancel(7, {}), Refused("wamp.error.invalid_argument", "why"))
+
+        assert delivery.recipients == (peer,)
+        assert delivery.message.wire() == [8, 49, 7, {}, "wamp.error.invalid_argument", ["why"]]
