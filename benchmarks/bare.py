@@ -30,7 +30,7 @@ from twisted.python import failure
 websocket: Any = autobahn.twisted.websocket
 Failure: Any = failure.Failure
 
-# At each connection Autobahn pretty-prints 36 settings, for a debug message that is not logged: half of its time.
+# At each connection Autobahn pretty-prints 36 settings for a debug message, logged or not: half of its time.
 protocol: Any = autobahn.websocket.protocol
 protocol.pformat = len
 
