@@ -185,7 +185,7 @@ class BrokerHistory(RuleBasedStateMachine):
 
 
 TestBrokerHistory = BrokerHistory.TestCase
-TestBrokerHistory.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestBrokerHistory.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
 
 
 @given(
