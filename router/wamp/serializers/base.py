@@ -15,13 +15,24 @@ from typing import Any, Final, Protocol
 
 from msgspec import Raw
 
-from router.wamp.messages import MESSAGE_TYPES, Message
+from router.wamp.messages import (
+    MESSAGE_TYPES,
+    Message,
+    Published,
+    Registered,
+    Subscribed,
+    Unregister,
+    Unsubscribe,
+)
 
 MAX_DEPTH: Final = 100  # arrays and maps inside each other, the message itself counted
 ELEMENT_DEPTH: Final = MAX_DEPTH - 1
 
 TOO_DEEP: Final = f"arrays and maps must not nest deeper than {MAX_DEPTH}"
 OUT_OF_RANGE: Final = "integers must be in -2^63..2^64-1, and other numbers in the range of a double"
+
+# Nothing but numbers: no payload, no options, nothing that may be absent.
+BARE: Final = frozenset({Published, Subscribed, Unsubscribe, Registered, Unregister})
 
 ANY_MESSAGE: Final[Any] = reduce(or_, MESSAGE_TYPES)  # what msgspec decodes: the tagged union
 
@@ -71,19 +82,24 @@ class Serializer:
         return f"<Serializer {self.name}>"
 
 
-def nests_deeper(value: Any, limit: int = ELEMENT_DEPTH) -> bool:
+def nests_deeper(value: Any, limit: int = ELEMENT_DEPTH, *, keys: bool = False) -> bool:
     """
     Tell whether more than ``limit`` arrays and maps lie inside each other in ``value``.
 
-    Goes down level by level, which costs less than visiting one container after the other.
+    Goes down level by level, which costs less than visiting one container after the
+    other. ``keys`` says that the keys of maps may be arrays.
     """
     level = [value] if type(value) in _CONTAINERS else []
     while level and limit:
         limit -= 1
-        level = [
+        below = [
             child
             for parent in level
-            for child in (chain(parent, parent.values()) if type(parent) is dict else parent)
+            for child in (parent.values() if type(parent) is dict else parent)
             if type(child) in _CONTAINERS
         ]
+        if keys:
+            maps = [parent for parent in level if type(parent) is dict]
+            below += [key for key in chain.from_iterable(maps) if type(key) is tuple]
+        level = below
     return bool(level)

@@ -57,7 +57,7 @@ _HOT: Final[dict[int, tuple[Any, tuple[type, ...]]]] = {  # code -> class, types
 }
 
 _TagDecoder = Callable[[Any, bool], Any]
-_check_numbers = Encoder().encode
+_check_numbers = Encoder(enc_hook=lambda value: None).encode  # MessagePack refuses what is out of range
 
 
 def _refuse(tag: int) -> _TagDecoder:
@@ -128,7 +128,7 @@ def _reader(data: bytes, start: int, tags: Mapping[int, _TagDecoder]) -> tuple[C
 def decode(data: bytes) -> Message:
     try:
         message = _decode_hot(data)
-    except (CBORDecodeError, IndexError, RecursionError):
+    except (CBORDecodeError, IndexError, OverflowError, TypeError):
         message = None
     return _decode_carefully(data) if message is None else message
 
@@ -137,22 +137,26 @@ def _decode_hot(data: bytes) -> Message | None:
     """Decode what clients send all day, written as they all write it; None for anything else."""
     read, stream = _reader(data, 1, _TAGS)
     code = read()
-    if type(code) is not int or code not in _HOT or (_NEGATIVE_64 in data and _might_be_out_of_range(data)):
+    if type(code) is not int or code not in _HOT:
         return None
     kind, types = _HOT[code]
     head = [read() for _ in types]
     if tuple(map(type, head)) != types or not 0 <= head[0] <= MAX_ID or not _is_plain(head[1]):
         return None
-    payload: list[Raw] = []
+    values, payload = [head[1]], list[Raw]()
     for expected in (list, dict)[: data[0] - _ARRAY - 1 - len(types)]:
         start = stream.tell()
         value = read()
         if type(value) is not expected or (expected is dict and not _has_string_keys(value)):
             return None
         payload.append(Raw(data[start : stream.tell()]))
-    is_whole = data[0] == _ARRAY + 1 + len(types) + len(payload) and stream.tell() == len(data)
+        values.append(value)
+    if data[0] != _ARRAY + 1 + len(types) + len(payload) or stream.tell() != len(data):
+        return None
+    if _NEGATIVE_64 in data and _might_be_out_of_range(data):
+        _check_numbers(values)
     message: Message = kind(*head, *payload)
-    return message if is_whole else None
+    return message
 
 
 def _is_plain(options: dict[Any, Any]) -> bool:

@@ -17,6 +17,7 @@ from router.wamp.ids import MAX_ID
 from router.wamp.messages import Message
 from router.wamp.serializers.base import (
     ANY_MESSAGE,
+    BARE,
     MAX_DEPTH,
     OUT_OF_RANGE,
     TOO_DEEP,
@@ -106,6 +107,8 @@ def dump(value: Any) -> Raw:
 def encode(message: Message, origin: Serializer | None = None) -> bytes:
     if origin is JSON:
         return _encode(message.wire())
+    if type(message) in BARE:
+        return _encode(message)
     return _encode(transcode(message, origin, dump))
 
 

@@ -19,6 +19,7 @@ from router.wamp.ids import MAX_ID
 from router.wamp.messages import Message
 from router.wamp.serializers.base import (
     ANY_MESSAGE,
+    BARE,
     MAX_DEPTH,
     SCALARS,
     TOO_DEEP,
@@ -60,7 +61,7 @@ def decode(data: bytes) -> Message:
             kwargs = _decode_map(kwargs)
         options = message.options
         if 0 <= message.request <= MAX_ID and (
-            len(data) <= _SHALLOW_BYTES or not nests_deeper([args, kwargs, options], MAX_DEPTH)
+            len(data) <= _SHALLOW_BYTES or not nests_deeper([args, kwargs, options], MAX_DEPTH, keys=True)
         ):
             if options and not SCALARS.issuperset(map(type, options.values())):
                 message.options = plain(options)
@@ -88,7 +89,7 @@ def _parse(element: Raw) -> Any:
         raise Uncarriable(str(error)) from None  # a timestamp that is none
     except _MALFORMED as error:
         raise malformed("MessagePack", error) from None
-    if nests_deeper(value):
+    if nests_deeper(value, keys=True):
         raise ProtocolViolation(TOO_DEEP)
     return value
 
@@ -102,7 +103,11 @@ def dump(value: Any) -> Raw:
 
 
 def encode(message: Message, origin: Serializer | None = None) -> bytes:
-    if origin is MSGPACK or origin is None:
+    if origin is MSGPACK:
+        return _encode(message.wire())
+    if type(message) in BARE:
+        return _encode(message)
+    if origin is None:
         return _encode(message.wire())
     return _encode(transcode(message, origin, dump))
 
