@@ -155,7 +155,12 @@ class Connection:
     def undeliverable(self, message: Message, size: int) -> None:
         """``message`` is larger than this peer takes: whoever waits for it gets an error."""
         self._counters["oversized_outgoing"] += 1
-        if self.session is not None and self.realm is not None:
+        if isinstance(message, Abort | Goodbye):
+            self.outbox.send(type(message)({}, uris.PAYLOAD_SIZE_EXCEEDED))  # fits into any limit
+        elif isinstance(message, messages.Welcome | messages.Challenge):
+            text = f"{type(message).__name__.upper()} is {size} bytes long: more than this client takes"
+            self._abort(uris.PAYLOAD_SIZE_EXCEEDED, text)
+        elif self.session is not None and self.realm is not None:
             limit = self.outbox.max_frame_bytes
             self._turn.deliver(self.realm.undeliverable(self.session, message, size, limit))
 
@@ -204,8 +209,8 @@ class Connection:
         self.outbox.rules = admission.realm.slow_consumer
         self.state = State.ESTABLISHED
         self._on_state(self._carrier, self.state)
-        self.outbox.send(admission.welcome)
         self._turn.deliver(admission.realm.join(session))
+        self.outbox.send(admission.welcome)
 
     def _on_client_says_goodbye(self, message: Goodbye) -> None:
         """Answer, and wait for the next HELLO or for the end of the connection."""

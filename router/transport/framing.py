@@ -18,8 +18,9 @@ Frame = Callable[[Message, Serializer | None], bytes]
 _TEXT: Final = [bytes((0x81, n)) for n in range(126)]
 _BINARY: Final = [bytes((0x82, n)) for n in range(126)]
 
-# RawSocket: four octets, the first zero for a regular message (WAMP AP 'RawSocket Transport').
-RAWSOCKET_MAX_PAYLOAD: Final = 2**24
+# RawSocket: the four octets of a message of exactly 2**24, whose length needs the 25th bit, X
+# (WAMP AP 'RawSocket Transport').
+_RAWSOCKET_LONGEST: Final = b"\x08\0\0\0"
 
 
 class Channel:
@@ -63,8 +64,8 @@ def _rawsocket(serializer: Serializer) -> Frame:
     def frame(message: Message, origin: Serializer | None = None) -> bytes:
         payload = encode(message, origin)
         n = len(payload)
-        # A length of 2**24 does not fit; the outbox refuses such a frame by its size.
-        return (n if n < RAWSOCKET_MAX_PAYLOAD else 0).to_bytes(4, "big") + payload
+        # Longer ones have no prefix at all: no peer takes them, and the outbox refuses them by their size.
+        return (n.to_bytes(4, "big") if n < 2**24 else _RAWSOCKET_LONGEST) + payload
 
     return frame
 

@@ -13,21 +13,23 @@ Rules of this file:
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
-from zope.interface import implementer
-
 from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from zope.interface import implementer
 
 from router.routing.outputs import Delivery, Farewell, Outputs
 from router.transport.framing import Channel
-from router.wamp.messages import Event, Goodbye, Abort, Message
+from router.wamp.messages import Abort, Event, Goodbye, Message
 from router.wamp.serializers import Serializer
 
 # What is handed to the transport in one piece: small enough that progress on a slow line shows.
 SLICE_BYTES: Final = 65536
 UNLIMITED: Final = 2**62
+
+_log: Final = Logger("router.outbox")
 
 
 class SlowConsumerRules(Protocol):
@@ -115,8 +117,12 @@ class Outbox:
         self._reading_paused = False
 
     def send(self, message: Message, origin: Serializer | None = None) -> None:
-        """Queue one message for the end of this turn."""
-        self._turn.append(self, self.channel.frame(message, origin))
+        """Queue one message for the end of this turn, unless it is larger than the peer takes."""
+        frame = self.channel.frame(message, origin)
+        if len(frame) > self.max_frame_bytes:
+            self.owner.undeliverable(message, len(frame))
+        else:
+            self._turn.append(self, frame)
 
     def append_wire(self, data: bytes) -> None:
         """Queue bytes that are framed already: a ping, a close."""
@@ -137,16 +143,29 @@ class Outbox:
         else:
             self._hold(data, now)
 
+    def finish(self) -> None:
+        """Hand everything to the transport, full or not, and take nothing more: the connection closes."""
+        self.flush_now()
+        for piece in self._held or ():
+            self.write(piece)
+        self.discard()
+
     def discard(self) -> None:
-        """Forget everything: the connection is gone."""
-        self.frames.clear()
-        self.blocked = True
+        """Forget everything, now and later: the connection is gone."""
+        self.frames = _NO_FRAMES
         self._held = None
         self.queued_bytes = 0
         self.write = _nowhere
         self._turn.congested.discard(self)
         # Parts of cycles that only the collector would find.
         self.owner = self._carrier = _NOBODY
+
+    def fail(self) -> None:
+        """Give this connection up after an exception of ours: no other waits for it."""
+        carrier = self._carrier
+        _log.failure("defect while writing to a peer")
+        self.discard()
+        carrier.abort()
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full."""
@@ -223,6 +242,19 @@ class Outbox:
             owner = self.owner
             self.discard()
             owner.slow(text)
+
+
+class _NoFrames(list[bytes]):
+    """The frames of an outbox whose connection is gone: always none."""
+
+    def append(self, frame: bytes) -> None:
+        """Drop ``frame``."""
+
+    def extend(self, frames: Iterable[bytes]) -> None:
+        """Drop ``frames``."""
+
+
+_NO_FRAMES: Final = _NoFrames()
 
 
 def _nowhere(data: bytes) -> None:
@@ -305,8 +337,11 @@ class Turn:
                 if known is None:
                     known = frames[channel] = channel.frame(message, origin)
                 frame = known
-            if outbox.dropping or len(frame) > outbox.max_frame_bytes:
+            if outbox.dropping:
                 outbox.dropped += 1
+                continue
+            if len(frame) > outbox.max_frame_bytes:
+                outbox.owner.undeliverable(message, len(frame))
                 continue
             queue = outbox.frames
             if not queue:
@@ -319,7 +354,10 @@ class Turn:
         now = self.now()
         for outbox in dirty:
             if outbox.frames:
-                outbox.flush(now)
+                try:
+                    outbox.flush(now)
+                except Exception:
+                    outbox.fail()
 
     def judge(self) -> None:
         """Look at every congested connection; called a few times a second."""
