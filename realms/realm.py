@@ -385,8 +385,9 @@ class Realm:
         if grant.error is not None:
             return NOTHING
         disclose = grant.discloses or (grant.may_disclose and publish.options.get("disclose_me") is True)
-        outputs = self.broker.publish(session, publish, self._environment.new_publication_id(), disclose)
-        return [output for output in outputs if _is_event(output)]
+        return self.broker.publish_testament(
+            session, publish, self._environment.new_publication_id(), disclose
+        )
 
     def _revoke(self, session: Session, role: Role) -> Outputs:
         """Take from ``session`` what its role may no longer hold."""
@@ -444,7 +445,3 @@ def _disclosure_refused(session: Session, request_type: int, request: int) -> Ou
     text = "this realm does not disclose who calls or publishes here"
     error = Error(request_type, request, {}, uris.OPTION_DISALLOWED_DISCLOSE_ME, [text])
     return [Delivery((session,), error)]
-
-
-def _is_event(output: object) -> bool:
-    return isinstance(output, Delivery) and isinstance(output.message, Event)

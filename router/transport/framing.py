@@ -42,12 +42,13 @@ class Channel:
 
 
 def _websocket(serializer: Serializer) -> Frame:
-    encode = serializer.encode
+    encode, encode_wire = serializer.encode, serializer.encode_wire
     short = _BINARY if serializer.is_binary else _TEXT
     first = short[0][:1]
 
     def frame(message: Message, origin: Serializer | None = None) -> bytes:
-        payload = encode(message, origin)
+        # Equal serializers are the usual case, and a step less for them (benchmark: calls, window 64).
+        payload = encode_wire(message.wire()) if origin is serializer else encode(message, origin)
         n = len(payload)
         if n < 126:
             return short[n] + payload

@@ -11,6 +11,7 @@ Rules of this file:
 - A request that is no WebSocket handshake goes to the web site of the same port.
 """
 
+import struct
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
@@ -43,6 +44,9 @@ MAX_HEADER_BYTES: Final = 16384
 # (payload XOR mask * REPEAT[n]) & KEEP[n]. A loop over octets would take 30 times as long.
 REPEAT: Final = [sum(1 << 32 * i for i in range((n + 3) // 4)) for n in range(126)]
 KEEP: Final = [(1 << 8 * n) - 1 for n in range(126)]
+
+# The first two octets of a short frame and its mask, RFC 6455 section 5.2.
+_SHORT_HEADER: Final = struct.Struct("<BBI").unpack_from
 
 # An incomplete frame longer than this is Autobahn's, which takes it piece by piece.
 _WHOLE_FRAME_BYTES: Final = 65536
@@ -99,32 +103,31 @@ class FastWebSocket(WebSocketServerProtocol):
             data = self.data + data
             self.data = b""
         opcode, receive, now = self.opcode, self.receive, self.clock()
-        is_text = opcode == 0x81
+        is_text, number, short_header = opcode == 0x81, int.from_bytes, _SHORT_HEADER
         position, end = 0, len(data)
         while end - position > 5:
-            n = data[position + 1] - 128
-            if data[position] != opcode or n < 0 or n > 126:
+            first, n, mask = short_header(data, position)
+            n -= 128
+            if first != opcode or n < 0 or n > 126:
                 break
-            start = position + 6
-            if n == 126:
-                if end - position < 8:
-                    break
-                n = (data[position + 2] << 8) | data[position + 3]
-                start = position + 8
-                stop = start + n
-                if n < 126 or stop > end or 0 < self.maxMessagePayloadSize < n:
-                    break
-                mask = data[start - 4 : start] * (n // 4 + 1)
-                payload = (
-                    int.from_bytes(data[start:stop], "little") ^ int.from_bytes(mask[:n], "little")
-                ).to_bytes(n, "little")
-            else:
+            if n < 126:
+                start = position + 6
                 stop = start + n
                 if stop > end:
                     break
-                mask_number = int.from_bytes(data[start - 4 : start], "little")
-                masked = int.from_bytes(data[start:stop], "little")
-                payload = ((masked ^ mask_number * REPEAT[n]) & KEEP[n]).to_bytes(n, "little")
+                masked = number(data[start:stop], "little")
+                payload = ((masked ^ mask * REPEAT[n]) & KEEP[n]).to_bytes(n, "little")
+            else:
+                if end - position < 8:
+                    break
+                start = position + 8
+                n = (data[position + 2] << 8) | data[position + 3]
+                stop = start + n
+                if n < 126 or stop > end or 0 < self.maxMessagePayloadSize < n:
+                    break
+                masks = (data[start - 4 : start] * (n // 4 + 1))[:n]
+                masked = number(data[start:stop], "little")
+                payload = (masked ^ number(masks, "little")).to_bytes(n, "little")
             if is_text and not payload.isascii() and not _is_utf8(payload):
                 break  # Autobahn closes with 1007
             receive(payload, now)

@@ -14,15 +14,19 @@ Encoding goes through ``wire()``, because absent trailing elements must be absen
 in the array, which msgspec alone does not do.
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
+
+from router.wamp.ids import MAX_ID
 
 if TYPE_CHECKING:
     Payload = Any  # msgspec.Raw, or list / dict of plain values, or None
 else:
     Payload = Raw  # what tells msgspec to leave the payload as the sender's bytes
 
+# 0 stands for "no request" in messages by which the router revokes something.
+Id = Annotated[int, Meta(ge=0, le=MAX_ID)]
 Wire = list[Any]
 
 
@@ -51,7 +55,7 @@ class Welcome(Message, tag=2, array_like=True, gc=False):
     """``[WELCOME, session|id, details|dict]``"""
 
     CODE = 2
-    session: int
+    session: Id
     details: dict[str, Any]
 
 
@@ -94,7 +98,7 @@ class Error(Message, tag=8, array_like=True, gc=False):
 
     CODE = 8
     request_type: int
-    request: int
+    request: Id
     details: dict[str, Any]
     error: str
     args: Payload = None
@@ -105,7 +109,7 @@ class Publish(Message, tag=16, array_like=True, gc=False):
     """``[PUBLISH, request|id, options|dict, topic|uri, args|list?, kwargs|dict?]``"""
 
     CODE = 16
-    request: int
+    request: Id
     options: dict[str, Any]
     topic: str
     args: Payload = None
@@ -116,15 +120,15 @@ class Published(Message, tag=17, array_like=True, gc=False):
     """``[PUBLISHED, request|id, publication|id]``"""
 
     CODE = 17
-    request: int
-    publication: int
+    request: Id
+    publication: Id
 
 
 class Subscribe(Message, tag=32, array_like=True, gc=False):
     """``[SUBSCRIBE, request|id, options|dict, topic|uri]``"""
 
     CODE = 32
-    request: int
+    request: Id
     options: dict[str, Any]
     topic: str
 
@@ -133,23 +137,23 @@ class Subscribed(Message, tag=33, array_like=True, gc=False):
     """``[SUBSCRIBED, request|id, subscription|id]``"""
 
     CODE = 33
-    request: int
-    subscription: int
+    request: Id
+    subscription: Id
 
 
 class Unsubscribe(Message, tag=34, array_like=True, gc=False):
     """``[UNSUBSCRIBE, request|id, subscription|id]``"""
 
     CODE = 34
-    request: int
-    subscription: int
+    request: Id
+    subscription: Id
 
 
 class Unsubscribed(Message, tag=35, array_like=True, gc=False):
     """``[UNSUBSCRIBED, request|id, details|dict?]``; request 0 and details where the router revokes."""
 
     CODE = 35
-    request: int
+    request: Id
     details: dict[str, Any] | None = None
 
 
@@ -157,8 +161,8 @@ class Event(Message, tag=36, array_like=True, gc=False):
     """``[EVENT, subscription|id, publication|id, details|dict, args|list?, kwargs|dict?]``"""
 
     CODE = 36
-    subscription: int
-    publication: int
+    subscription: Id
+    publication: Id
     details: dict[str, Any]
     args: Payload = None
     kwargs: Payload = None
@@ -176,7 +180,7 @@ class Call(Message, tag=48, array_like=True, gc=False):
     """``[CALL, request|id, options|dict, procedure|uri, args|list?, kwargs|dict?]``"""
 
     CODE = 48
-    request: int
+    request: Id
     options: dict[str, Any]
     procedure: str
     args: Payload = None
@@ -187,7 +191,7 @@ class Cancel(Message, tag=49, array_like=True, gc=False):
     """``[CANCEL, CALL.request|id, options|dict]``"""
 
     CODE = 49
-    request: int
+    request: Id
     options: dict[str, Any]
 
 
@@ -195,7 +199,7 @@ class Result(Message, tag=50, array_like=True, gc=False):
     """``[RESULT, CALL.request|id, details|dict, args|list?, kwargs|dict?]``"""
 
     CODE = 50
-    request: int
+    request: Id
     details: dict[str, Any]
     args: Payload = None
     kwargs: Payload = None
@@ -213,7 +217,7 @@ class Register(Message, tag=64, array_like=True, gc=False):
     """``[REGISTER, request|id, options|dict, procedure|uri]``"""
 
     CODE = 64
-    request: int
+    request: Id
     options: dict[str, Any]
     procedure: str
 
@@ -222,23 +226,23 @@ class Registered(Message, tag=65, array_like=True, gc=False):
     """``[REGISTERED, request|id, registration|id]``"""
 
     CODE = 65
-    request: int
-    registration: int
+    request: Id
+    registration: Id
 
 
 class Unregister(Message, tag=66, array_like=True, gc=False):
     """``[UNREGISTER, request|id, registration|id]``"""
 
     CODE = 66
-    request: int
-    registration: int
+    request: Id
+    registration: Id
 
 
 class Unregistered(Message, tag=67, array_like=True, gc=False):
     """``[UNREGISTERED, request|id, details|dict?]``; request 0 and details where the router revokes."""
 
     CODE = 67
-    request: int
+    request: Id
     details: dict[str, Any] | None = None
 
 
@@ -246,8 +250,8 @@ class Invocation(Message, tag=68, array_like=True, gc=False):
     """``[INVOCATION, request|id, registration|id, details|dict, args|list?, kwargs|dict?]``"""
 
     CODE = 68
-    request: int
-    registration: int
+    request: Id
+    registration: Id
     details: dict[str, Any]
     args: Payload = None
     kwargs: Payload = None
@@ -265,7 +269,7 @@ class Interrupt(Message, tag=69, array_like=True, gc=False):
     """``[INTERRUPT, INVOCATION.request|id, options|dict]``"""
 
     CODE = 69
-    request: int
+    request: Id
     options: dict[str, Any]
 
 
@@ -273,7 +277,7 @@ class Yield(Message, tag=70, array_like=True, gc=False):
     """``[YIELD, INVOCATION.request|id, options|dict, args|list?, kwargs|dict?]``"""
 
     CODE = 70
-    request: int
+    request: Id
     options: dict[str, Any]
     args: Payload = None
     kwargs: Payload = None

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
 from operator import or_
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol, Union
 
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from router.wamp.messages import (
     MESSAGE_TYPES,
@@ -23,6 +23,7 @@ from router.wamp.messages import (
     Subscribed,
     Unregister,
     Unsubscribe,
+    Wire,
 )
 
 MAX_DEPTH: Final = 100  # arrays and maps inside each other, the message itself counted
@@ -35,6 +36,22 @@ OUT_OF_RANGE: Final = "integers must be in -2^63..2^64-1, and other numbers in t
 BARE: Final = frozenset({Published, Subscribed, Unsubscribe, Registered, Unregister})
 
 ANY_MESSAGE: Final[Any] = reduce(or_, MESSAGE_TYPES)  # what msgspec decodes: the tagged union
+
+_Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+def _usual(depth: int) -> Any:
+    """Build the type of values with up to ``depth`` arrays and maps inside each other."""
+    usual: Any = Union[str, _Int, float, bool, None]
+    for _ in range(depth):
+        usual = Union[str, _Int, float, bool, None, list[usual], dict[str, usual]]
+    return usual
+
+
+# What nearly every payload is: decoding to this type checks numbers and depth on the way, at no
+# cost over decoding to any type (benchmark: calls, window 64; two calls less for each message).
+# msgspec's own tree for it doubles with each level, so the depth is small.
+USUAL: Final[Any] = _usual(6)
 
 SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _CONTAINERS: Final = frozenset({list, dict, tuple})  # a tuple is an array that is a map's key
@@ -56,6 +73,8 @@ class Serializer:
       where its payload holds what no other serializer could carry.
     - ``encode(message, origin)``: the bytes to send. ``origin`` is the serializer that
       decoded the message's payload and options; None for plain Python values.
+    - ``encode_wire(wire)``: the same for the wire array of a message whose payload, if it is
+      raw, is of this serializer.
     - ``load(raw)``: a payload that ``decode`` accepted, as plain Python values:
       None, bool, int (64 bit), float, str, bytes, list and dict.
     - ``dump(value)``: plain Python values as a payload of this serializer.
@@ -69,6 +88,7 @@ class Serializer:
     rawsocket_id: int  # WAMP AP 'RawSocket Transport', handshake
     decode: Callable[[bytes], Message]
     encode: Encode
+    encode_wire: Callable[[Wire], bytes]
     load: Callable[[Raw], Any]
     dump: Callable[[Any], Raw]
     plain: Callable[[Any], Any]

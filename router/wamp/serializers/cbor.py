@@ -252,6 +252,7 @@ CBOR: Final = Serializer(
     rawsocket_id=3,
     decode=decode,
     encode=encode,
+    encode_wire=_join,
     load=load,
     dump=dump,
     plain=plain,

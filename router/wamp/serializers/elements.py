@@ -17,7 +17,7 @@ from msgspec.structs import fields
 
 from router.wamp.errors import PayloadRefused, ProtocolViolation
 from router.wamp.ids import MAX_ID
-from router.wamp.messages import MESSAGE_TYPES, Message
+from router.wamp.messages import MESSAGE_TYPES, Id, Message
 from router.wamp.serializers.base import TOO_DEEP
 
 _TYPE_NAMES: Final = {
@@ -88,7 +88,11 @@ def _type_name(value: Any) -> str:
 
 _Reader = Callable[[Any, str], Any]
 _PAYLOAD: Final[dict[str, _Reader]] = {"args": _list, "kwargs": _map}
-_READERS: Final[dict[Any, _Reader]] = {int: _id, str: _string}  # a field's type -> its reader; else _map
+_READERS: Final[dict[Any, _Reader]] = {
+    int: _id,
+    Id: _id,
+    str: _string,
+}  # a field's type -> its reader; else _map
 
 
 class _Layout:

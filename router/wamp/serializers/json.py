@@ -2,9 +2,9 @@
 JSON: ``wamp.2.json``.
 
 msgspec decodes the message and leaves args and kwargs as slices, unchecked: it lets
-invalid UTF-8, bad escapes and any number through. So both are decoded once more,
-which checks them, and the result is encoded to MessagePack, which refuses integers
-beyond 64 bit in less time than looking at them would take.
+invalid UTF-8, bad escapes and any number through. So both are decoded once more, to a
+type that also bounds numbers and depth: one call checks all. What is outside that type
+and may still be allowed (integers from 2**63 on, deep nesting) is checked step by step.
 """
 
 from typing import Any, Final
@@ -13,28 +13,29 @@ import msgspec
 from msgspec import Raw
 
 from router.wamp.errors import ProtocolViolation
-from router.wamp.ids import MAX_ID
 from router.wamp.messages import Message
 from router.wamp.serializers.base import (
     ANY_MESSAGE,
-    BARE,
     MAX_DEPTH,
+    BARE,
     OUT_OF_RANGE,
     TOO_DEEP,
+    USUAL,
     Serializer,
     nests_deeper,
 )
 from router.wamp.serializers.elements import NO_ARRAY, Uncarriable, malformed, read_message
 from router.wamp.serializers.transcoding import from_json, to_json, transcode
 
+_BINARY_MARK: Final = b"\\u0000"
+
 # A closed level takes two bytes, so a shorter message cannot be too deep.
 _SHALLOW_BYTES: Final = 2 * MAX_DEPTH
-_BINARY_MARK: Final = b"\\u0000"
 
 _decode_message = msgspec.json.Decoder(ANY_MESSAGE).decode
 _decode_elements = msgspec.json.Decoder(list[Raw]).decode
-_decode_list = msgspec.json.Decoder(list).decode
-_decode_map = msgspec.json.Decoder(dict).decode
+_check_list = msgspec.json.Decoder(list[USUAL]).decode
+_check_map = msgspec.json.Decoder(dict[str, USUAL]).decode
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _check_numbers = msgspec.msgpack.Encoder().encode
@@ -47,22 +48,15 @@ def decode(data: bytes) -> Message:
     try:
         message = _decode_message(data)
         # Only CALL, PUBLISH and YIELD have all these fields; AttributeError sends the others the long way.
-        args = message.args
-        if args is not None:
-            args = _decode_list(args)
-            _check_numbers(args)
-        kwargs = message.kwargs
-        if kwargs is not None:
-            kwargs = _decode_map(kwargs)
-            _check_numbers(kwargs)
-        options = message.options
-        if options:
-            _check_numbers(options)
-        if 0 <= message.request <= MAX_ID and (
-            len(data) <= _SHALLOW_BYTES or not nests_deeper([args, kwargs, options], MAX_DEPTH)
-        ):
-            checked: Message = message
-            return checked
+        if message.args is not None:
+            _check_list(message.args)
+        if message.kwargs is not None:
+            _check_map(message.kwargs)
+        if message.options:
+            _check_numbers(message.options)
+            if len(data) > _SHALLOW_BYTES and nests_deeper(message.options):
+                return _decode_carefully(data)
+        return message  # type: ignore[no-any-return]
     except (*_MALFORMED, OverflowError, AttributeError):
         pass
     return _decode_carefully(data)
@@ -118,6 +112,7 @@ JSON: Final = Serializer(
     rawsocket_id=1,
     decode=decode,
     encode=encode,
+    encode_wire=_encode,
     load=load,
     dump=dump,
     plain=from_json,

@@ -15,7 +15,6 @@ import msgspec
 from msgspec import Raw
 
 from router.wamp.errors import ProtocolViolation
-from router.wamp.ids import MAX_ID
 from router.wamp.messages import Message
 from router.wamp.serializers.base import (
     ANY_MESSAGE,
@@ -60,9 +59,7 @@ def decode(data: bytes) -> Message:
         if kwargs is not None:
             kwargs = _decode_map(kwargs)
         options = message.options
-        if 0 <= message.request <= MAX_ID and (
-            len(data) <= _SHALLOW_BYTES or not nests_deeper([args, kwargs, options], MAX_DEPTH, keys=True)
-        ):
+        if len(data) <= _SHALLOW_BYTES or not nests_deeper([args, kwargs, options], MAX_DEPTH, keys=True):
             if options and not SCALARS.issuperset(map(type, options.values())):
                 message.options = plain(options)
             checked: Message = message
@@ -118,6 +115,7 @@ MSGPACK: Final = Serializer(
     rawsocket_id=2,
     decode=decode,
     encode=encode,
+    encode_wire=_encode,
     load=load,
     dump=dump,
     plain=plain,
