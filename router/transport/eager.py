@@ -19,7 +19,12 @@ def writer(transport: Any) -> Callable[[bytes], object]:
         return transport.write  # type: ignore[no-any-return]
 
     def write(data: bytes) -> None:
-        if transport.dataBuffer or transport._tempDataBuffer or transport.disconnecting or not transport.connected:
+        if (
+            transport.dataBuffer
+            or transport._tempDataBuffer
+            or transport.disconnecting
+            or not transport.connected
+        ):
             transport.write(data)
             return
         sent = transport.writeSomeData(data)

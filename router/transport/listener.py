@@ -125,5 +125,7 @@ class Listener:
                 if self._on_watch is not None:
                     self._on_watch(self._watches[times])
             watch = self._watches[times]
-            self.liveness.closed(carrier)
+        for other in self._watches.values():
+            if other is not watch:
+                other.closed(carrier)  # it may come from another realm
         watch.joined(carrier)

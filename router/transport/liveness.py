@@ -11,10 +11,11 @@ Rules of this file:
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from math import ceil
 from typing import Final, Protocol
 
 SLICES: Final = 50
+_LOOKS: Final = 4
 
 
 class Watched(Protocol):
@@ -34,8 +35,8 @@ class Liveness:
     Watches the connections of one listener.
 
     ``tick`` is to be called every ``tick_interval`` seconds. A dead peer is found after
-    ``interval_ms + timeout_ms`` at the earliest and one ``interval_ms`` later at the latest:
-    each connection is looked at once in ``min(interval_ms, timeout_ms)``.
+    ``interval_ms + timeout_ms`` at the earliest, and later by no more than the shorter of the two
+    and four ticks: each connection is looked at four times in that.
 
     :ivar handshake_timeout: seconds from the accepted connection to the open session
     """
@@ -43,12 +44,15 @@ class Liveness:
     def __init__(self, handshake_timeout_ms: int, interval_ms: int, timeout_ms: int) -> None:
         self.handshake_timeout = handshake_timeout_ms / 1000
         self._enabled = interval_ms > 0
-        round_ms = min(interval_ms, timeout_ms) if self._enabled else 1000
-        self.tick_interval = min(max(round_ms / SLICES, 10), 250) / 1000
-        self._slices = max(1, round(round_ms / 1000 / self.tick_interval))
-        self._rounds_before_ping = max(1, round(interval_ms / round_ms)) if self._enabled else 0
-        self._rounds_before_end = max(1, -(-timeout_ms // round_ms)) if self._enabled else 0
-        self._wheel: list[dict[Watched, int]] = [{} for _ in range(self._slices)]  # connection -> silent rounds
+        round_ms = min(interval_ms, timeout_ms) / _LOOKS if self._enabled else 1000
+        tick_ms = min(max(round_ms / SLICES, 10), 250)
+        self.tick_interval = tick_ms / 1000
+        self._slices = max(1, int(round_ms / tick_ms))
+        round_ms = self._slices * tick_ms
+        self._rounds_before_ping = ceil(interval_ms / round_ms)
+        self._rounds_before_end = ceil(timeout_ms / round_ms)
+        # one table for each slice: connection -> silent rounds
+        self._wheel: list[dict[Watched, int]] = [{} for _ in range(self._slices)]
         self._slice_of: dict[Watched, dict[Watched, int]] = {}
         self._joining: OrderedDict[Watched, float] = OrderedDict()  # connection -> deadline, soonest first
         self._hand = 0
@@ -68,6 +72,7 @@ class Liveness:
 
     def left(self, connection: Watched, now: float) -> None:
         """The session ended and the connection stays: a new session is awaited."""
+        self._joining.pop(connection, None)  # soonest first: it goes to the end
         self._joining[connection] = now + self.handshake_timeout
 
     def closed(self, connection: Watched) -> None:
@@ -104,6 +109,3 @@ class Liveness:
                 connection.ping()
         elif rounds >= self._rounds_before_end:
             connection.silent()
-
-
-Clock = Callable[[], float]

@@ -12,10 +12,10 @@ Rules of this file:
 from collections import Counter
 from typing import Any
 
+from autobahn.wamp.exception import TransportLost
 from autobahn.wamp.interfaces import ITransport
 from autobahn.wamp.serializer import MsgPackSerializer
 from autobahn.wamp.types import TransportDetails
-from autobahn.wamp.exception import TransportLost
 from twisted.logger import Logger
 
 from router.routing.handshake import Entrance, Peer
