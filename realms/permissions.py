@@ -14,7 +14,7 @@ Rules of this file:
 from collections.abc import Iterable
 from typing import Final, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from realms.config import Permission, RoleConfig
 from router.routing.matching import PatternTable
@@ -34,12 +34,14 @@ class Grant(Struct, frozen=True):
 
     ``error`` is the URI of the error that refuses it, ``None`` where it is allowed;
     ``text`` explains it to the client. ``discloses``: unasked; ``may_disclose``: when asked.
+    ``plain``: allowed, and nothing else is to be looked at.
     """
 
     error: str | None = None
     text: str = ""
     discloses: bool = False
     may_disclose: bool = True
+    plain: bool = False
 
 
 class Role:
@@ -63,7 +65,10 @@ class Role:
 
     def may_call(self, procedure: str) -> Grant:
         """Decide whether this role may call ``procedure``, and remember it."""
-        return _remember(self.call, procedure, self._decide("call", procedure, uris.EXACT))
+        grant = self._decide("call", procedure, uris.EXACT)
+        if procedure.startswith("wamp."):
+            grant = structs.replace(grant, plain=False)  # the router answers it itself
+        return _remember(self.call, procedure, grant)
 
     def may_publish(self, topic: str) -> Grant:
         """Decide whether this role may publish to ``topic``, and remember it."""
@@ -92,8 +97,11 @@ class Role:
         if permission is None or action not in permission.allow:
             pattern = "" if match == uris.EXACT else f" with match {match!r}"
             return Grant(uris.NOT_AUTHORIZED, f"role {self.name!r} may not {action} {uri!r}{pattern}")
+        disclosure = permission.disclosure
         return Grant(
-            discloses=permission.disclosure == "always", may_disclose=permission.disclosure != "never"
+            discloses=disclosure == "always",
+            may_disclose=disclosure != "never",
+            plain=disclosure != "always",
         )
 
     def _covering(self, action: str, uri: str, match: str) -> Permission | None:

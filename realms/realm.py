@@ -86,6 +86,7 @@ class Realm:
         self.sessions: dict[int, Session] = {}
         self.counters: Counter[str] = Counter()
         self._environment = environment
+        self._new_publication_id = environment.new_publication_id
         self._peers: dict[int, tuple[Peer, Identity]] = {}  # session id -> where from, and as whom
         limits = config.limits
         self.broker = Broker(
@@ -98,7 +99,7 @@ class Realm:
         self._configure(config)
         self.routes: Routes = {
             Call: self._call,
-            Yield: self._yield,
+            Yield: self.dealer.yield_,
             Publish: self._publish,
             Error: self._error,
             Cancel: self._cancel,
@@ -107,6 +108,7 @@ class Realm:
             Subscribe: self._subscribe,
             Unsubscribe: self._unsubscribe,
         }
+        self._choose_call()
 
     def __repr__(self) -> str:
         return f"<Realm {self.name!r}>"
@@ -185,11 +187,12 @@ class Realm:
     def undeliverable(self, session: Session, message: Message, size: int, limit: int) -> Outputs:
         """Tell whoever waits for ``message`` that it is larger than ``session`` takes."""
         text = f"a message of {size} bytes is more than the receiver takes: {limit}"
-        if isinstance(message, Invocation):
-            error = Error(Invocation.CODE, message.request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
+        request: int = getattr(message, "request", 0)
+        if message.CODE == Invocation.CODE:
+            error = Error(Invocation.CODE, request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
             return self.dealer.error(session, error)
-        if isinstance(message, Result):
-            error = Error(Call.CODE, message.request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
+        if message.CODE == Result.CODE:
+            error = Error(Call.CODE, request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
             return [Delivery((session,), error)]
         if isinstance(message, Error) and message.args is not None:
             error = Error(message.request_type, message.request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
@@ -203,7 +206,7 @@ class Realm:
         subscription = self.broker.lookup(ON_DROP, uris.EXACT)
         if subscription is None or subscription not in session.subscriptions:
             return NOTHING
-        event = Event(subscription, self._environment.new_publication_id(), {}, [{"events": count}])
+        event = Event(subscription, self._new_publication_id(), {}, [{"events": count}])
         return [Delivery((session,), event)]
 
     def next_deadline(self) -> float | None:
@@ -224,6 +227,7 @@ class Realm:
         Outputs: GOODBYE to sessions that may not stay; meta events.
         """
         self._configure(config)
+        self._choose_call()
         limits = config.limits
         self.broker.limits = BrokerLimits(
             limits.subscriptions_per_session, limits.retained_events, limits.retained_bytes
@@ -258,9 +262,13 @@ class Realm:
         self.roles = compile_roles(config.roles, config.uri_check, config.limits.uri_length)
         self.methods = _methods(config.authentication)
         self._strict_ids = config.strict_ids
-        self._default_timeout = config.limits.call_timeout_ms > 0
         self._procedures = self.meta.procedures if config.meta_api.enabled else {}
         self._welcome_roles = features.welcome_roles(config.meta_api.enabled)
+
+    def _choose_call(self) -> None:
+        """Take the short way for a CALL where no setting needs the long one."""
+        careful = self._strict_ids or self.limits.call_timeout_ms > 0
+        self.routes[Call] = self._call_with_care if careful else self._call
 
     def _advance(self, session: Session, request: int) -> None:
         """Check that a request id is new, and remember it (WAMP BP 'IDs', session scope)."""
@@ -272,30 +280,31 @@ class Realm:
         session.last_request_id = request
 
     def _call(self, session: Session, msg: Call, now: float) -> Outputs:
+        # The hot path (benchmark: calls): a new request, no options, and a plain grant.
+        role: Role = session.role
+        grant = role.call.get(msg.procedure)
         request = msg.request
-        if request > session.last_request_id and not self._strict_ids:
-            session.last_request_id = request
-        elif request <= session.last_request_id:
+        if grant is None or not grant.plain or msg.options or request <= session.last_request_id:
+            return self._call_with_care(session, msg, now)
+        session.last_request_id = request
+        return self.dealer.call(session, msg, now)
+
+    def _call_with_care(self, session: Session, msg: Call, now: float) -> Outputs:
+        if msg.request <= session.last_request_id:
             return self._continue_call(session, msg, now)
-        else:
-            self._advance(session, request)
+        self._advance(session, msg.request)
         role: Role = session.role
         grant = role.call.get(msg.procedure) or role.may_call(msg.procedure)
         if grant.error is not None:
-            return _refusal(session, Call.CODE, request, grant)
-        disclose = grant.discloses
-        if msg.options or self._default_timeout:
-            if msg.options.get("disclose_me") is True and not grant.may_disclose:
-                return _disclosure_refused(session, Call.CODE, request)
-            disclose = disclose or msg.options.get("disclose_me") is True
-            outputs = self._call_procedure(session, msg, now, disclose)
-            deadline = self.dealer.next_deadline()
-            if deadline is not None:
-                self._environment.wake_at(self.name, deadline)
-            return outputs
-        if msg.procedure in self._procedures:
-            return self._call_procedure(session, msg, now, disclose)
-        return self.dealer.call(session, msg, now, disclose)
+            return _refusal(session, Call.CODE, msg.request, grant)
+        asked = msg.options.get("disclose_me") is True
+        if asked and not grant.may_disclose:
+            return _disclosure_refused(session, Call.CODE, msg.request)
+        outputs = self._call_procedure(session, msg, now, asked or grant.discloses)
+        deadline = self.dealer.next_deadline()
+        if deadline is not None:
+            self._environment.wake_at(self.name, deadline)
+        return outputs
 
     def _call_procedure(self, session: Session, msg: Call, now: float, disclose: bool) -> Outputs:
         procedure = self._procedures.get(msg.procedure)
@@ -319,9 +328,6 @@ class Realm:
             f"request id {msg.request} was used before: the last one was {session.last_request_id}"
         )
 
-    def _yield(self, session: Session, msg: Yield, now: float) -> Outputs:
-        return self.dealer.yield_(session, msg, now)
-
     def _error(self, session: Session, msg: Error, now: float) -> Outputs:
         if msg.request_type != Invocation.CODE:
             raise ProtocolViolation(
@@ -333,26 +339,34 @@ class Realm:
         return self.dealer.cancel(session, msg)
 
     def _publish(self, session: Session, msg: Publish, now: float) -> Outputs:
+        # The hot path (benchmarks: fan-out, pairs): a new request and a plain grant.
+        role: Role = session.role
+        grant = role.publish.get(msg.topic)
         request = msg.request
-        if request <= session.last_request_id or self._strict_ids:
-            self._advance(session, request)
+        if (
+            grant is None
+            or not grant.plain
+            or self._strict_ids
+            or request <= session.last_request_id
+            or "disclose_me" in msg.options
+        ):
+            return self._publish_with_care(session, msg)
         session.last_request_id = request
+        return self.broker.publish(session, msg, self._new_publication_id())
+
+    def _publish_with_care(self, session: Session, msg: Publish) -> Outputs:
+        self._advance(session, msg.request)
         role: Role = session.role
         grant = role.publish.get(msg.topic) or role.may_publish(msg.topic)
-        disclose = grant.discloses
-        options = msg.options
-        if options or grant.error is not None:
-            if grant.error is not None:
-                refusal = _refusal(session, Publish.CODE, request, grant)
-            elif options.get("disclose_me") is True and not grant.may_disclose:
-                refusal = _disclosure_refused(session, Publish.CODE, request)
-            else:
-                refusal = None
-                disclose = disclose or options.get("disclose_me") is True
-            if refusal is not None:
-                self.counters["publishes_refused"] += 1
-                return refusal if options.get("acknowledge") is True else NOTHING
-        return self.broker.publish(session, msg, self._environment.new_publication_id(), disclose)
+        asked = msg.options.get("disclose_me") is True
+        if grant.error is not None:
+            refusal = _refusal(session, Publish.CODE, msg.request, grant)
+        elif asked and not grant.may_disclose:
+            refusal = _disclosure_refused(session, Publish.CODE, msg.request)
+        else:
+            return self.broker.publish(session, msg, self._new_publication_id(), asked or grant.discloses)
+        self.counters["publishes_refused"] += 1
+        return refusal if msg.options.get("acknowledge") is True else NOTHING
 
     def _register(self, session: Session, msg: Register, now: float) -> Outputs:
         self._advance(session, msg.request)
@@ -386,7 +400,7 @@ class Realm:
             return NOTHING
         disclose = grant.discloses or (grant.may_disclose and publish.options.get("disclose_me") is True)
         return self.broker.publish_testament(
-            session, publish, self._environment.new_publication_id(), disclose
+            session, publish, self._new_publication_id(), disclose
         )
 
     def _revoke(self, session: Session, role: Role) -> Outputs:
@@ -409,7 +423,7 @@ class Realm:
             if not isinstance(output, Announcement):
                 told.append(output)
             elif self.config.meta_api.enabled:
-                publication = self._environment.new_publication_id()
+                publication = self._new_publication_id()
                 told += self.broker.publish_own(output.topic, output.args, None, publication)
         return told
 

@@ -38,7 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     check = _command(commands, "check", _check, "check a configuration: every problem, with its place")
     check.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="default: ./config")
-    schema = _command(commands, "schema", _schema, "print the JSON Schema of a configuration file, for editors")
+    schema = _command(
+        commands, "schema", _schema, "print the JSON Schema of a configuration file, for editors"
+    )
     schema.add_argument("kind", choices=sorted(schemas()), help="router.yaml, or a realm's file")
     init = _command(commands, "init", _init, "write the default configuration, commented, to a directory")
     init.add_argument("directory", type=Path, metavar="DIR")

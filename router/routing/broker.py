@@ -35,6 +35,7 @@ from router.wamp.errors import ProtocolViolation
 from router.wamp.messages import (
     Error,
     Event,
+    EventArgs,
     Publish,
     Published,
     Subscribe,
@@ -193,7 +194,11 @@ class Broker:
                 if subscription.id in publisher.subscriptions:
                     recipients = _without(recipients, publisher)
                 if recipients:
-                    event = Event(subscription.id, publication, {}, msg.args, msg.kwargs)
+                    event: Event | EventArgs
+                    if msg.kwargs is None and msg.args is not None:
+                        event = EventArgs(subscription.id, publication, {}, msg.args)
+                    else:
+                        event = Event(subscription.id, publication, {}, msg.args, msg.kwargs)
                     outputs = [Delivery(recipients, event, publisher.serializer)]
         if options:
             outputs.append(Delivery((publisher,), Published(msg.request, publication)))

@@ -64,9 +64,11 @@ from router.wamp.messages import (
     Cancel,
     Error,
     Invocation,
+    InvocationArgs,
     Register,
     Registered,
     Result,
+    ResultArgs,
     Unregister,
     Unregistered,
     Yield,
@@ -220,6 +222,9 @@ class Dealer:
         calls[request] = invocations[request_id] = pending = PendingCall(caller, request, callee, request_id)
         if self._timeout:
             self._start_timer(pending, now, self._timeout)
+        if msg.kwargs is None and msg.args is not None:
+            usual = InvocationArgs(request_id, registration.id, {}, msg.args)
+            return [Delivery((callee,), usual, caller.serializer)]
         invocation = Invocation(request_id, registration.id, {}, msg.args, msg.kwargs)
         return [Delivery((callee,), invocation, caller.serializer)]
 
@@ -343,6 +348,8 @@ class Dealer:
         del caller.calls[request]
         if pending.timer is not None:
             self._deadlines.cancel(pending.timer)
+        if msg.kwargs is None and msg.args is not None:
+            return [Delivery((caller,), ResultArgs(request, {}, msg.args), callee.serializer)]
         return [Delivery((caller,), Result(request, {}, msg.args, msg.kwargs), callee.serializer)]
 
     def _yield_with_options(self, callee: Session, msg: Yield, now: float) -> Outputs:

@@ -83,7 +83,7 @@ class Peer(Struct, frozen=True, kw_only=True):
 
 
 # message class -> method of the realm: (session, message, monotonic time in seconds) -> outputs
-Routes = Mapping[type[Message], Callable[[Session, Any, float], Outputs]]
+Routes = dict[type[Message], Callable[[Session, Any, float], Outputs]]
 
 
 class RealmPort(Protocol):

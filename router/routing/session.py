@@ -99,5 +99,7 @@ def announced_features(roles: Mapping[str, Any]) -> frozenset[str]:
         found.add(role)
         features = attributes.get("features") if isinstance(attributes, Mapping) else None
         if isinstance(features, Mapping):
-            found.update(f"{role}.{_SPELLINGS.get(name, name)}" for name, on in features.items() if on is True)
+            found.update(
+                f"{role}.{_SPELLINGS.get(name, name)}" for name, on in features.items() if on is True
+            )
     return frozenset(found)

@@ -12,7 +12,7 @@ Rules of this file:
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from twisted.logger import Logger
@@ -94,19 +94,36 @@ class Connection:
 
     def receive(self, data: bytes, now: float) -> None:
         """Take one serialized message; ``now`` is the monotonic clock in seconds."""
-        try:
-            message = self._decode(data)
-            route = self._routes.get(message.__class__)
-            if route is not None:
-                self._deliver(route(self.session, message, now))  # type: ignore[arg-type]  # there is one
-            else:
-                self._advance(message)
-        except ProtocolViolation as violation:
-            self._violated(violation)
-        except PayloadRefused as refusal:
-            self._refuse_payload(refusal, now)
-        except Exception:
-            self._defect()
+        self.receive_all((data,), now)
+
+    def receive_all(self, messages: Iterable[bytes], now: float) -> None:
+        """
+        Take the serialized messages of one read, in order.
+
+        What is looked up for every message is looked up once for all of them (benchmark: calls,
+        window 64), and again when a message has opened or ended the session.
+        """
+        decode, deliver = self._decode, self._deliver
+        routes, session = self._routes, self.session
+        rest = iter(messages)
+        while self.state is not State.ENDED:
+            try:
+                for data in rest:
+                    message = decode(data)
+                    if routes is not self._routes:
+                        routes, session = self._routes, self.session
+                    route = routes.get(message.__class__)
+                    if route is not None:
+                        deliver(route(session, message, now))  # type: ignore[arg-type]  # there is one
+                    else:
+                        self._advance(message)
+                return
+            except ProtocolViolation as violation:
+                self._violated(violation)
+            except PayloadRefused as refusal:
+                self._refuse_payload(refusal, now)
+            except Exception:
+                self._defect()
 
     def lost(self, reason: str) -> None:
         """The transport is gone: whatever the session held goes too."""

@@ -48,7 +48,10 @@ def _websocket(serializer: Serializer) -> Frame:
 
     def frame(message: Message, origin: Serializer | None = None) -> bytes:
         # Equal serializers are the usual case, and a step less for them (benchmark: calls, window 64).
-        payload = encode_wire(message.wire()) if origin is serializer else encode(message, origin)
+        if origin is serializer:
+            payload = encode_wire(message if message.COMPLETE else message.wire())
+        else:
+            payload = encode(message, origin)
         n = len(payload)
         if n < 126:
             return short[n] + payload

@@ -82,6 +82,7 @@ class Outbox:
     __slots__ = (
         "_carrier",
         "_held",
+        "_max_frame_bytes",
         "_progress",
         "_reading_paused",
         "_turn",
@@ -90,7 +91,7 @@ class Outbox:
         "dropped",
         "dropping",
         "frames",
-        "max_frame_bytes",
+        "guarded",
         "owner",
         "queued_bytes",
         "rules",
@@ -104,7 +105,8 @@ class Outbox:
         self.owner = owner
         self.write = write
         self.frames: list[bytes] = []
-        self.max_frame_bytes = UNLIMITED
+        self.guarded = False  # whether ``refuses`` is to be asked at all
+        self._max_frame_bytes = UNLIMITED
         self.rules: SlowConsumerRules = DefaultRules()
         self.blocked = False
         self.dropping = False
@@ -115,6 +117,27 @@ class Outbox:
         self._held: deque[bytes] | None = None  # made when it is first needed: most peers never are slow
         self._progress = 0.0
         self._reading_paused = False
+
+    @property
+    def max_frame_bytes(self) -> int:
+        """The longest frame that the peer takes."""
+        return self._max_frame_bytes
+
+    @max_frame_bytes.setter
+    def max_frame_bytes(self, limit: int) -> None:
+        self._max_frame_bytes = limit
+        self.guarded = True
+
+    def refuses(self, message: Message, frame: bytes) -> bool:
+        """Tell, and act on it, whether ``frame`` is longer than the peer takes, or an event to be dropped."""
+        is_event = message.CODE == Event.CODE
+        if len(frame) > self._max_frame_bytes:
+            self.owner.undeliverable(message, len(frame))
+            return True
+        if self.dropping and is_event:
+            self.dropped += 1
+            return True
+        return False
 
     def send(self, message: Message, origin: Serializer | None = None) -> None:
         """Queue one message for the end of this turn, unless it is larger than the peer takes."""
@@ -222,7 +245,7 @@ class Outbox:
                 self._reading_paused = True
                 self._carrier.pause_reading()
             if queued > rules.high_water_bytes and rules.policy == "drop":
-                self.dropping = True
+                self.dropping = self.guarded = True
         else:
             self._relax()
 
@@ -232,6 +255,7 @@ class Outbox:
             self._carrier.resume_reading()
         if self.dropping:
             self.dropping = False
+            self.guarded = self._max_frame_bytes < UNLIMITED
             dropped, self.dropped = self.dropped, 0
             self.owner.recovered(dropped)
         if not self._held:
@@ -305,16 +329,13 @@ class Turn:
                     outbox: Outbox = recipients[0].link
                     message = output.message
                     frame = outbox.channel.frame(message, output.origin)
-                    if len(frame) > outbox.max_frame_bytes:
-                        outbox.owner.undeliverable(message, len(frame))
-                    elif outbox.dropping and message.__class__ is Event:
-                        outbox.dropped += 1
-                    else:
-                        if not outbox.frames:
-                            if not self._dirty:
-                                self._schedule(self.flush)
-                            self._dirty.append(outbox)
-                        outbox.frames.append(frame)
+                    if outbox.guarded and outbox.refuses(message, frame):
+                        continue
+                    if not outbox.frames:
+                        if not self._dirty:
+                            self._schedule(self.flush)
+                        self._dirty.append(outbox)
+                    outbox.frames.append(frame)
                 elif recipients:
                     self._fan_out(output)
             elif output.__class__ is Farewell:

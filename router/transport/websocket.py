@@ -71,7 +71,7 @@ class _AutobahnLog:
 
 class FastWebSocket(WebSocketServerProtocol):
     """
-    A WebSocket server protocol that gives each whole message to ``receive``.
+    A WebSocket server protocol that gives whole messages to ``receive_all``.
 
     ``opcode`` is the first octet of the frames that the fast path takes: 0x81 (text) or 0x82;
     a message of the other type comes through ``onMessage`` alone.
@@ -82,8 +82,8 @@ class FastWebSocket(WebSocketServerProtocol):
     # does, by ``options_as_class``, which saves some kB and a tenth of a millisecond a connection.
     CONFIG_ATTRS: ClassVar[list[str]] = []
     opcode = 0x81
-    # Takes one message and the time at which it was read, in seconds of ``clock``.
-    receive: Callable[[bytes, float], None]
+    # Takes the messages of one read and its time, in seconds of ``clock``.
+    receive_all: Callable[[list[bytes], float], None]
     clock: Callable[[], float] = time.monotonic
     data: bytes  # what Autobahn has not taken yet
 
@@ -98,7 +98,8 @@ class FastWebSocket(WebSocketServerProtocol):
         if self.data:
             data = self.data + data
             self.data = b""
-        opcode, receive, now = self.opcode, self.receive, self.clock()
+        opcode = self.opcode
+        messages: list[bytes] = []
         is_text, number, short_header = opcode == 0x81, int.from_bytes, _SHORT_HEADER
         position, end = 0, len(data)
         while end - position > 5:
@@ -126,10 +127,10 @@ class FastWebSocket(WebSocketServerProtocol):
                 payload = (masked ^ number(masks, "little")).to_bytes(n, "little")
             if is_text and not payload.isascii() and not _is_utf8(payload):
                 break  # Autobahn closes with 1007
-            receive(payload, now)
+            messages.append(payload)
             position = stop
-            if self.state != OPEN:
-                break
+        if messages:
+            self.receive_all(messages, self.clock())
         if position < end:
             self.data = data[position:]
             if not self._waits_for_rest(opcode):
@@ -253,7 +254,7 @@ class WebSocketConnection(FastWebSocket):
         channel = CHANNELS[framing, connection.serializer.name]
         kind = CompressedOutbox if self.compressed else Outbox
         write = eager.writer(self.transport)
-        self.receive = connection.receive
+        self.receive_all = connection.receive_all
         self.outbox = connection.outbox = kind(self.factory.listener.turn, channel, self, write, connection)
         self.transport.registerProducer(self.outbox, True)
         if self.compressed:
@@ -280,7 +281,7 @@ class WebSocketConnection(FastWebSocket):
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         connection, self.connection = self.connection, None
-        self.__dict__.pop("receive", None)  # part of a cycle that only the collector would find
+        self.__dict__.pop("receive_all", None)  # part of a cycle that only the collector would find
         if connection is not None and self.outbox is not None:
             connection.lost(f"WebSocket closed: {code} {reason}" if code else "connection lost")
 

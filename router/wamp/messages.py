@@ -11,7 +11,9 @@ fields stand in wire order. ``args`` and ``kwargs`` are the application payload:
 
 Decoding is msgspec's: one tagged union, one call (WAMP BP 'Messages').
 Encoding goes through ``wire()``, because absent trailing elements must be absent
-in the array, which msgspec alone does not do.
+in the array, which msgspec alone does not do. The three messages of the hot path have
+a variant for the usual payload, args alone: it is ``COMPLETE``, so that msgspec encodes
+it as it is (benchmark: calls, window 64; it saves 0.14 us a message).
 """
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
@@ -34,6 +36,8 @@ class Message(Struct, array_like=True, gc=False):
     """Base of all messages; ``gc=False`` because a message never takes part in a reference cycle."""
 
     CODE: ClassVar[int] = 0
+    # Whether msgspec's own encoding of the object is its wire array.
+    COMPLETE: ClassVar[bool] = False
 
     def wire(self) -> Wire:
         """Give the wire array, without absent trailing elements."""
@@ -176,6 +180,17 @@ class Event(Message, tag=36, array_like=True, gc=False):
         return [36, self.subscription, self.publication, self.details]
 
 
+class EventArgs(Message, tag=36, array_like=True, gc=False):
+    """``[EVENT, subscription|id, publication|id, details|dict, args|list]``"""
+
+    CODE = 36
+    COMPLETE = True
+    subscription: Id
+    publication: Id
+    details: dict[str, Any]
+    args: Payload
+
+
 class Call(Message, tag=48, array_like=True, gc=False):
     """``[CALL, request|id, options|dict, procedure|uri, args|list?, kwargs|dict?]``"""
 
@@ -211,6 +226,16 @@ class Result(Message, tag=50, array_like=True, gc=False):
         if self.args is not None:
             return [50, self.request, self.details, self.args]
         return [50, self.request, self.details]
+
+
+class ResultArgs(Message, tag=50, array_like=True, gc=False):
+    """``[RESULT, CALL.request|id, details|dict, args|list]``"""
+
+    CODE = 50
+    COMPLETE = True
+    request: Id
+    details: dict[str, Any]
+    args: Payload
 
 
 class Register(Message, tag=64, array_like=True, gc=False):
@@ -263,6 +288,17 @@ class Invocation(Message, tag=68, array_like=True, gc=False):
         if self.args is not None:
             return [68, self.request, self.registration, self.details, self.args]
         return [68, self.request, self.registration, self.details]
+
+
+class InvocationArgs(Message, tag=68, array_like=True, gc=False):
+    """``[INVOCATION, request|id, registration|id, details|dict, args|list]``"""
+
+    CODE = 68
+    COMPLETE = True
+    request: Id
+    registration: Id
+    details: dict[str, Any]
+    args: Payload
 
 
 class Interrupt(Message, tag=69, array_like=True, gc=False):

@@ -73,8 +73,8 @@ class Serializer:
       where its payload holds what no other serializer could carry.
     - ``encode(message, origin)``: the bytes to send. ``origin`` is the serializer that
       decoded the message's payload and options; None for plain Python values.
-    - ``encode_wire(wire)``: the same for the wire array of a message whose payload, if it is
-      raw, is of this serializer.
+    - ``encode_wire(wire)``: the same for the wire array of a message, or for a ``COMPLETE``
+      message, whose payload, if it is raw, is of this serializer.
     - ``load(raw)``: a payload that ``decode`` accepted, as plain Python values:
       None, bool, int (64 bit), float, str, bytes, list and dict.
     - ``dump(value)``: plain Python values as a payload of this serializer.
@@ -88,7 +88,7 @@ class Serializer:
     rawsocket_id: int  # WAMP AP 'RawSocket Transport', handshake
     decode: Callable[[bytes], Message]
     encode: Encode
-    encode_wire: Callable[[Wire], bytes]
+    encode_wire: Callable[[Wire | Message], bytes]
     load: Callable[[Raw], Any]
     dump: Callable[[Any], Raw]
     plain: Callable[[Any], Any]

@@ -239,8 +239,10 @@ def encode(message: Message, origin: Serializer | None = None) -> bytes:
     return _join(transcode(message, origin, dump))
 
 
-def _join(wire: Wire) -> bytes:
+def _join(wire: Wire | Message) -> bytes:
     """Write an array of up to 23 elements, the payloads that are CBOR already as they are."""
+    if isinstance(wire, Message):
+        wire = wire.wire()
     head = list(takewhile(lambda element: type(element) is not Raw, wire))
     payload = [bytes(item) if type(item) is Raw else cbor2.dumps(item) for item in wire[len(head) :]]
     return b"".join((bytes((_ARRAY + len(wire),)), cbor2.dumps(head)[1:], *payload))
