@@ -358,11 +358,7 @@ class Turn:
                 if known is None:
                     known = frames[channel] = channel.frame(message, origin)
                 frame = known
-            if outbox.dropping:
-                outbox.dropped += 1
-                continue
-            if len(frame) > outbox.max_frame_bytes:
-                outbox.owner.undeliverable(message, len(frame))
+            if outbox.guarded and outbox.refuses(message, frame):
                 continue
             queue = outbox.frames
             if not queue:

@@ -91,8 +91,8 @@ class RawSocketConnection:
     """
     One WAMP client over RawSocket.
 
-    ``_receive`` takes a message while the connection is open; it is None during the handshake and
-    after the end. ``_partial`` waits for ``_need`` octets.
+    ``_receive_all`` takes the messages of one read while the connection is open; it is None during
+    the handshake and after the end. ``_partial`` waits for ``_need`` octets.
     """
 
     log = Logger("router.rawsocket")
@@ -105,7 +105,7 @@ class RawSocketConnection:
         "_partial",
         "_paused",
         "_peer_limit",
-        "_receive",
+        "_receive_all",
         "_timer",
         "connection",
         "heard",
@@ -127,7 +127,7 @@ class RawSocketConnection:
         self._partial: bytearray | None = None
         self._paused = False
         self._peer_limit = 0
-        self._receive: Any = None
+        self._receive_all: Any = None
         self._timer: Any = None
 
     # IProtocol
@@ -156,7 +156,7 @@ class RawSocketConnection:
                 return
             data = bytes(self._partial)
             self._partial = None
-        if self._receive is not None:
+        if self._receive_all is not None:
             self._take_frames(data)
         elif not self._closing:
             self._shake_hands(data)
@@ -176,7 +176,8 @@ class RawSocketConnection:
 
     def _shake_hands(self, data: bytes) -> None:
         if len(data) < PREFIX_BYTES and data[0] == MAGIC:
-            self._wait(data, PREFIX_BYTES)
+            self._partial = bytearray(data)
+            self._need = PREFIX_BYTES
             return
         try:
             serializer, peer_limit = read_request(data[:PREFIX_BYTES], self._factory.serializer_by_id)
@@ -197,7 +198,7 @@ class RawSocketConnection:
         outbox.max_frame_bytes = peer_limit + PREFIX_BYTES
         transport.registerProducer(outbox, True)
         self._peer_limit = peer_limit
-        self._receive = connection.receive
+        self._receive_all = connection.receive_all
         length = self._limit.bit_length() - 10  # 0 means 2**9 octets
         write(bytes((MAGIC, length << 4 | serializer.rawsocket_id, 0, 0)))
 
@@ -229,35 +230,43 @@ class RawSocketConnection:
 
     def _take_frames(self, data: bytes) -> None:
         """Take each whole frame of ``data``, and keep the rest (benchmark: all RawSocket rows)."""
-        receive, limit, now = self._receive, self._limit, self._factory.listener.turn.now()
-        position, end = 0, len(data)
+        limit, number = self._limit, int.from_bytes
+        messages: list[bytes] = []
+        position, end, need = 0, len(data), PREFIX_BYTES
         while end - position >= PREFIX_BYTES:
             start = position + PREFIX_BYTES
-            kind, length = _REGULAR, int.from_bytes(data[position:start], "big")
+            kind, length = _REGULAR, number(data[position:start], "big")
             if length > limit:  # or one of the first octet's bits is set
                 kind, length = length >> 24, length & _LENGTH_BITS
                 if kind & 8 and not length:
                     kind, length = kind & 7, 2**24
+                self._hand_over(messages)
+                messages = []
                 if not self._is_acceptable(kind, length):
                     return
             stop = start + length
             if stop > end:
-                self._wait(data[position:], PREFIX_BYTES + length)
-                return
+                need = PREFIX_BYTES + length
+                break
             if kind == _REGULAR:
-                receive(data[start:stop], now)
+                messages.append(data[start:stop])
             elif kind == _PING:
                 self._pong(data[start:stop])
-            if self._receive is None:
-                return
             position = stop
-        if position < end:
-            self._wait(data[position:], PREFIX_BYTES)
+        self._hand_over(messages)
+        if position < end and self._receive_all is not None:
+            self._partial = bytearray(data[position:])
+            self._need = need
+
+    def _hand_over(self, messages: list[bytes]) -> None:
+        if messages:
+            self._receive_all(messages, self._factory.listener.turn.now())
 
     def _is_acceptable(self, kind: int, length: int) -> bool:
         """Judge an unusual frame by its first four octets; one that may not be ends the connection."""
         connection = self.connection
-        assert connection is not None
+        if connection is None or self._receive_all is None:
+            return False
         if kind > _PONG:
             connection.refuse(f"RawSocket frame with a reserved type or bit, first octet 0x{kind:02x}")
         elif length > self._limit:
@@ -266,11 +275,7 @@ class RawSocketConnection:
             connection.refuse(text, uris.PAYLOAD_SIZE_EXCEEDED)
         elif kind == _PING and length > self._peer_limit:
             connection.refuse(f"PING of {length} bytes: its PONG is more than this client takes")
-        return self._receive is not None
-
-    def _wait(self, data: bytes, need: int) -> None:
-        self._partial = bytearray(data)
-        self._need = need
+        return self._receive_all is not None
 
     def _pong(self, payload: bytes) -> None:
         assert self.outbox is not None
@@ -308,7 +313,7 @@ class RawSocketConnection:
 
     def _end(self) -> None:
         self._closing = True
-        self._receive = None
+        self._receive_all = None
         self._partial = None
 
     def _close_timed_out(self) -> None:

@@ -46,7 +46,7 @@ class FakeRealm:
     name = "realm1"
 
     def __init__(self) -> None:
-        self.routes = {kind: self._take for kind in (Call, Publish, Subscribe, Yield)}
+        self.routes = dict.fromkeys((Call, Publish, Subscribe, Yield), self._take)
         self.slow_consumer: Any = DefaultRules()
         self.heartbeat: Any = None
         self.answer: Callable[[Session, Message, float], Outputs] = nothing
