@@ -126,6 +126,13 @@ class Bench:
         self.troubles.append(text)
         print(f"  {text}", file=sys.stderr)
 
+    def bury(self, name: str) -> None:
+        """Measure ``name`` no more if its process has ended."""
+        running = self.running.get(name)
+        if running is not None and (status := running.process.poll()) is not None:
+            self.trouble(f"{name} ended with exit status {status}: {running.last_words()}")
+            del self.running[name]
+
     def measure(self, rows: Sequence[Row]) -> None:
         """Measure ``rows``, which share a state of the targets, ``--rounds`` times on each target in turn."""
         for number in range(self.options.rounds):
@@ -135,12 +142,15 @@ class Bench:
                         self.reports[row.name, target.name].append(report)
                 except (load.LoadFailed, targets.NotStarted) as error:
                     self.trouble(f"{rows[0].name}, {target.name}, round {number + 1}: {error}")
+                    self.bury(target.name)
 
     def reports_of(self, rows: Sequence[Row], target: Target) -> Iterator[tuple[Row, dict[str, Any]]]:
         if rows[0].fresh:
             yield rows[0], self.fresh_report(rows[0], target)
             return
-        running = self.running[target.name]
+        running = self.running.get(target.name)
+        if running is None:
+            return
         with ExitStack() as stack:
             if rows[0].idle:
                 count = self.options.idle

@@ -59,6 +59,10 @@ class Running:
     def pid(self) -> int:
         return self.process.pid
 
+    def last_words(self) -> str:
+        """Return the last line that the target printed."""
+        return (self.log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
+
     def stop(self) -> None:
         """SIGTERM, then SIGKILL to the whole session of the process."""
         if self.process.poll() is None:
@@ -115,8 +119,7 @@ def _await_listening(running: Running, deadline: float) -> None:
         if running.process.poll() is not None:
             break
         time.sleep(0.002)
-    said = running.log.read_text(errors="replace").strip().splitlines()[-5:]
-    raise NotStarted(f"{running.target.name} does not listen on port {running.port}: " + " | ".join(said))
+    raise NotStarted(f"{running.target.name} does not listen on port {running.port}: {running.last_words()}")
 
 
 def _configure_router(directory: Path, port: int) -> None:
