@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
+from twisted.logger import ILogObserver
 from twisted.python import usage
 
 from router import __version__, process
@@ -68,6 +69,7 @@ class Options(usage.Options):
             "Directory with router.yaml and realms/ (default: ./config, else the shipped one)",
         ),
     ]
+    log_observer: Any = None  # what router.yaml asks for, unless twistd was given a logger of its own
     optFlags = [("check", None, "Check the configuration and exit: 0 if it is good, 1 if not")]
 
     def opt_version(self) -> None:
@@ -85,15 +87,22 @@ class Options(usage.Options):
             logfile = self.parent.get("logfile")
             to_terminal = self.parent.get("nodaemon") and not logfile
             target = None if to_terminal or logfile == "-" else logfile or "twistd.log"
-            self.parent["logger"] = lambda: process.log_observer(self.configuration.node.log, target)
+            self.log_observer = process.log_observer(self.configuration.node.log, target)
 
 
 class _Router(MultiService):
     """The node as a service of this process: what only a process of its own may do, done once."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, options: Options) -> None:
         super().__init__()
-        self._configuration = configuration
+        self._configuration = options.configuration
+        self._log_observer = options.log_observer
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Join the application, which is where twistd looks for a log observer."""
+        if self._log_observer is not None:
+            parent.setComponent(ILogObserver, self._log_observer)
+        super().setServiceParent(parent)
 
     def privilegedStartService(self) -> None:
         from twisted.internet import reactor
@@ -121,7 +130,7 @@ class _Router(MultiService):
 
 def make_service(options: Options) -> Any:
     """Make the service of ``twistd router``."""
-    return _Router(options.configuration)
+    return _Router(options)
 
 
 makeService = make_service  # the name that Twisted's ServiceMaker looks for
