@@ -423,7 +423,7 @@ class WebSocketFactory(WebSocketServerFactory):
             closeHandshakeTimeout=settings.close_timeout_ms / 1000,
             failByDrop=False,
             tcpNoDelay=True,
-            perMessageCompressionAccept=_accept_deflate if settings.compression else _accept_nothing,
+            perMessageCompressionAccept=accept_deflate if settings.compression else _accept_nothing,
         )
         self.protocol = options_as_class(WebSocketConnection, self)
 
@@ -443,7 +443,7 @@ def options_as_class(protocol: type[FastWebSocket], factory: WebSocketServerFact
     return type(protocol.__name__, (protocol,), values)
 
 
-def _accept_deflate(offers: list[Any]) -> Any:
+def accept_deflate(offers: list[Any]) -> Any:
     """Accept the first permessage-deflate offer (RFC 7692)."""
     for offer in offers:
         if isinstance(offer, PerMessageDeflateOffer):
