@@ -131,6 +131,7 @@ class Router:
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(20) == 0
         self._reader.join()
+        self.process.stdout.close()  # type: ignore[union-attr]  # it was a pipe
         text = "".join(self.log)
         assert "Traceback" not in text, text
 
