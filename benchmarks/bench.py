@@ -2,7 +2,8 @@
 
 Rules of this file: all targets take turns within each row (A B C A B C), and a cell is the median of its
 rounds, since the speed of a machine drifts; what counts is the ratio.  A run that lost, doubled, reordered or
-damaged anything gives no number.  Whatever was started is stopped, also upon Ctrl-C.
+damaged anything gives no number.  The CPU time for each operation holds even where other processes disturb.
+Whatever was started is stopped, also upon Ctrl-C.
 
     python -m benchmarks.bench [--quick] [--only ROW] [--duration S] [--json FILE]
 """
@@ -50,7 +51,8 @@ class Row:
 
 
 def throughput(name: str, title: str, key: str, arguments: str) -> Row:
-    return Row(name, tuple(arguments.split()), (Figure(title, key),))
+    cpu = Figure("  its CPU time, us for each", "cpu_us", digits=2)
+    return Row(name, tuple(arguments.split()), (Figure(title, key), cpu))
 
 
 def latency(name: str, title: str, arguments: str, idle: bool = False) -> Row:
@@ -163,7 +165,11 @@ class Bench:
         seconds = self.options.duration
         timing = ["--duration", f"{seconds}", "--warmup", f"{min(1.0, seconds / 2)}"]
         arguments = [*row.arguments, *more, *timing]
-        return load.run(self.generator, arguments, running.port, running.pid, seconds + load.PATIENCE_S)
+        report = load.run(self.generator, arguments, running.port, running.pid, seconds + load.PATIENCE_S)
+        operations = report.get("deliveries") or report.get("calls")
+        if operations and "router_cpu_s" in report:
+            report["cpu_us"] = report["router_cpu_s"] / operations * 1e6
+        return report
 
     def fresh_report(self, row: Row, target: Target) -> dict[str, Any]:
         running = targets.start(target, self.scratch)

@@ -32,7 +32,7 @@ def test_a_cell_is_the_median_and_a_ratio_is_of_medians() -> None:
         ["router", "bare"],
         {("calls-256", "router"): router, ("calls-256", "bare"): [{"calls_per_s": 200_000.0}]},
     )
-    header, line = cells(measured, "calls-256")
+    header, line, _ = cells(measured, "calls-256")
     assert header == ["router", "bare", "router/bare"]
     assert line[-3:] == ["140,000", "200,000", "0.70"]
 
