@@ -12,7 +12,7 @@ Rules of this file:
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from twisted.logger import Logger
@@ -30,6 +30,7 @@ from router.routing.handshake import (
 )
 from router.routing.session import Session
 from router.transport.outbox import Carrier, Outbox, Turn
+from router.transport.throttle import Throttle
 from router.wamp import messages, uris
 from router.wamp.errors import PayloadRefused, ProtocolViolation
 from router.wamp.messages import Abort, Authenticate, Error, Goodbye, Hello, Message
@@ -55,6 +56,7 @@ class Connection:
         "_entrance",
         "_on_state",
         "_routes",
+        "_throttle",
         "_turn",
         "_verify",
         "outbox",
@@ -90,13 +92,14 @@ class Connection:
         self._deliver = turn.deliver
         self._routes = NO_ROUTES
         self._on_state = on_state
+        self._throttle: Throttle | None = None
         self._verify: Any = None
 
     def receive(self, data: bytes, now: float) -> None:
         """Take one serialized message; ``now`` is the monotonic clock in seconds."""
         self.receive_all((data,), now)
 
-    def receive_all(self, messages: Iterable[bytes], now: float) -> None:
+    def receive_all(self, messages: Sequence[bytes], now: float) -> None:
         """
         Take the serialized messages of one read, in order.
 
@@ -117,7 +120,7 @@ class Connection:
                         deliver(route(session, message, now))  # type: ignore[arg-type]  # there is one
                     else:
                         self._advance(message)
-                return
+                break
             except ProtocolViolation as violation:
                 self._violated(violation)
             except PayloadRefused as refusal:
@@ -125,9 +128,26 @@ class Connection:
             except Exception:
                 self._defect()
 
+        if self._throttle is not None:
+            self._slow_down(self._throttle, len(messages), now)
+
+    def _slow_down(self, throttle: Throttle, count: int, now: float) -> None:
+        """Read no further while this session is over its messages per second."""
+        pause = throttle.spend(count, now)
+        if pause > 0 and self.state is State.ESTABLISHED:
+            self._counters["throttled"] += 1
+            self._carrier.pause_reading()
+            self._turn.wake(self, now + pause)
+
+    def awake(self) -> None:
+        """The time for which nothing was to be read is over."""
+        if not self.outbox.reading_paused:
+            self._carrier.resume_reading()
+
     def lost(self, reason: str) -> None:
         """The transport is gone: whatever the session held goes too."""
         self.outbox.discard()
+        self._turn.forget(self)
         self._leave(reason)
         self.state = State.ENDED
         self._verify = None
@@ -221,6 +241,8 @@ class Connection:
         session = self.session = admission.session
         self.realm = admission.realm
         self._routes = admission.realm.routes
+        rate = admission.realm.limits.messages_per_second
+        self._throttle = Throttle(rate, self._turn.now()) if rate else None
         session.link = self.outbox
         session.serializer = self.serializer
         self.outbox.rules = admission.realm.slow_consumer
