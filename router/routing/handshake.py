@@ -96,6 +96,7 @@ class RealmPort(Protocol):
 
     name: str
     routes: Routes
+    limits: Any
     slow_consumer: Any
     heartbeat: Any
 

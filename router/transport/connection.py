@@ -148,9 +148,12 @@ class Connection:
         """The transport is gone: whatever the session held goes too."""
         self.outbox.discard()
         self._turn.forget(self)
-        self._leave(reason)
         self.state = State.ENDED
         self._verify = None
+        try:
+            self._leave(reason)
+        except Exception:
+            self._defect()
 
     def farewell(self, message: Goodbye | Abort) -> None:
         """End the session from the router's side; after a GOODBYE the peer may answer."""
@@ -316,4 +319,5 @@ class Connection:
                 self._abort(uris.INTERNAL_ERROR, "internal error")
             except Exception:
                 self.log.failure("defect while ending {who}", who=self.who())
+                self.state = State.ENDED
                 self._carrier.abort()

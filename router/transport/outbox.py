@@ -60,6 +60,12 @@ class Owner(Protocol):
     def farewell(self, message: Goodbye | Abort) -> None: ...
 
 
+class Sleeper(Protocol):
+    """A connection that is not read from for a while."""
+
+    def awake(self) -> None: ...
+
+
 class DefaultRules:
     """The bounds that hold before a session has joined a realm."""
 
@@ -84,7 +90,6 @@ class Outbox:
         "_held",
         "_max_frame_bytes",
         "_progress",
-        "_reading_paused",
         "_turn",
         "blocked",
         "channel",
@@ -94,6 +99,7 @@ class Outbox:
         "guarded",
         "owner",
         "queued_bytes",
+        "reading_paused",
         "rules",
         "write",
     )
@@ -116,7 +122,7 @@ class Outbox:
         self._turn = turn
         self._held: deque[bytes] | None = None  # made when it is first needed: most peers never are slow
         self._progress = 0.0
-        self._reading_paused = False
+        self.reading_paused = False
 
     @property
     def max_frame_bytes(self) -> int:
@@ -241,8 +247,8 @@ class Outbox:
                 f"{queued} bytes queued, more than limit_bytes = {rules.limit_bytes}", final=True
             )
         elif queued > rules.low_water_bytes:
-            if not self._reading_paused:
-                self._reading_paused = True
+            if not self.reading_paused:
+                self.reading_paused = True
                 self._carrier.pause_reading()
             if queued > rules.high_water_bytes and rules.policy == "drop":
                 self.dropping = self.guarded = True
@@ -250,8 +256,8 @@ class Outbox:
             self._relax()
 
     def _relax(self) -> None:
-        if self._reading_paused:
-            self._reading_paused = False
+        if self.reading_paused:
+            self.reading_paused = False
             self._carrier.resume_reading()
         if self.dropping:
             self.dropping = False
@@ -311,6 +317,7 @@ class Turn:
         self.congested: set[Outbox] = set()
         self._schedule = schedule
         self._dirty: list[Outbox] = []
+        self._asleep: dict[Sleeper, float] = {}  # what is not read from -> until when
 
     def append(self, outbox: Outbox, frame: bytes) -> None:
         """Queue one frame for ``outbox``."""
@@ -376,8 +383,20 @@ class Turn:
                 except Exception:
                     outbox.fail()
 
+    def wake(self, sleeper: Sleeper, at: float) -> None:
+        """Call ``sleeper.awake()`` at the first ``judge`` from ``at`` on, in seconds of ``now``."""
+        self._asleep[sleeper] = at
+
+    def forget(self, sleeper: Sleeper) -> None:
+        """Do not wake ``sleeper``."""
+        self._asleep.pop(sleeper, None)
+
     def judge(self) -> None:
-        """Look at every congested connection; called a few times a second."""
+        """Look at every congested or throttled connection; called a few times a second."""
         now = self.now()
+        for sleeper, at in list(self._asleep.items()):
+            if at <= now:
+                del self._asleep[sleeper]
+                sleeper.awake()
         for outbox in list(self.congested):
             outbox.judge(now)

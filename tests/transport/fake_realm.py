@@ -11,12 +11,14 @@ Rules of this file:
 import json
 from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
 
+from realms.config import Limits
 from router.routing.handshake import Admission, Challenge, Peer, Refusal
 from router.routing.outputs import Outputs
 from router.routing.session import Session
@@ -49,6 +51,8 @@ class FakeRealm:
         self.routes = dict.fromkeys((Call, Publish, Subscribe, Yield), self._take)
         self.slow_consumer: Any = DefaultRules()
         self.heartbeat: Any = None
+        self.limits = Limits()
+        self.limits: Any = SimpleNamespace(messages_per_second=0)
         self.answer: Callable[[Session, Message, float], Outputs] = nothing
         self.leave_answer: Callable[[Session], Outputs] = lambda session: []
         self.taken: list[Message] = []
