@@ -214,9 +214,18 @@ def test_a_defect_before_the_session(line: Line) -> None:
 def test_a_defect_while_ending_drops_the_connection(bench: Bench, joined: Line) -> None:
     bench.realm.answer = bench.realm.leave_answer = lambda *_: 1 // 0  # type: ignore[assignment,return-value]
     with capturedLogs() as logs:
-        assert joined.send(call(1)) == []
+        assert joined.send(call(1), call(2), HELLO) == []
     assert len(logs) == 2
     assert joined.events == ["abort"]
+
+
+def test_a_defect_while_a_lost_session_leaves_stays_here(bench: Bench, joined: Line) -> None:
+    bench.realm.leave_answer = lambda *_: 1 // 0  # type: ignore[assignment,return-value]
+    with capturedLogs() as logs:
+        joined.connection.lost("gone")
+    assert len(logs) == 1
+    assert bench.counters["defects"] == 1
+    assert joined.events == []
 
 
 def test_a_payload_that_nobody_could_read_costs_the_request_alone(bench: Bench, joined: Line) -> None:

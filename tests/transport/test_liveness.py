@@ -50,7 +50,7 @@ times = st.one_of(st.integers(100, 3000), st.integers(100, 120_000))
 def test_a_dead_peer_is_found_in_the_stated_time(
     interval_ms: int, timeout_ms: int, others: int, phase: int
 ) -> None:
-    """Not before interval + timeout after its last sign, and not later than the shorter of both after that."""
+    """Not before interval + timeout after its last sign, and by no more than the shorter of both later."""
     liveness = Liveness(5000, interval_ms, timeout_ms)
     tick = liveness.tick_interval
     for _ in range(others):
