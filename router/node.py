@@ -40,6 +40,7 @@ from router.transport.tls import RenewableContext, endpoint_and_context
 from router.wamp import uris
 from router.wamp.ids import random_session_id
 from router.wamp.messages import Hello
+from router.web import LazySite
 
 _JUDGE_SECONDS = 0.25
 
@@ -293,9 +294,9 @@ def _factory(listener: Listener, reactor: Any) -> Any:
     settings = listener.settings
     if isinstance(settings, WebSocketTransport):
         from router.transport.websocket import WebSocketFactory
-        from router.web.site import site_for
 
-        return WebSocketFactory(listener, reactor, site_for(settings.page, settings.path))
+        site = None if settings.page == "none" else LazySite(settings.page, settings.path)
+        return WebSocketFactory(listener, reactor, site)
     from router.transport.rawsocket import RawSocketFactory
 
     return RawSocketFactory(listener, reactor)

@@ -1,1 +1,25 @@
 """What the router serves to browsers."""
+
+from typing import Any
+
+
+class LazySite:
+    """
+    The site of a port, made when the first page is asked for.
+
+    Twisted's web server takes 3 MB and a tenth of a second to import, which a router that only
+    talks WAMP never needs.
+    """
+
+    def __init__(self, page: str, websocket_path: str) -> None:
+        self._page = page
+        self._websocket_path = websocket_path
+        self._site: Any = None
+
+    def buildProtocol(self, address: Any) -> Any:
+        """Make the protocol of one HTTP connection."""
+        if self._site is None:
+            from router.web.site import site_for
+
+            self._site = site_for(self._page, self._websocket_path)
+        return self._site.buildProtocol(address)

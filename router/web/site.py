@@ -29,8 +29,12 @@ class _Request(Request):
     def process(self) -> None:
         for name, value in SECURITY_HEADERS.items():
             self.setHeader(name, value)
-        self.setHeader(b"Server", b"Concord")
         super().process()
+
+    def write(self, data: bytes) -> None:
+        if not self.startedWriting:
+            self.setHeader(b"server", b"Concord")  # over Twisted's own, with its version
+        super().write(data)
 
 
 class _Files(File):
@@ -40,10 +44,8 @@ class _Files(File):
         return self.childNotFound
 
 
-def site_for(page: str, websocket_path: str) -> Site | None:
-    """Make the site for the setting ``page``: "default", "none", or a directory."""
-    if page == "none":
-        return None
+def site_for(page: str, websocket_path: str) -> Site:
+    """Make the site for the setting ``page``: "default", or a directory."""
     directory = OWN_PAGE if page == "default" else Path(page)
     root = _Files(str(directory))
     root.indexNames = ["index.html"]
