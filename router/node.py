@@ -216,7 +216,8 @@ class Node(Service):
             for carrier in list(listener.connections):
                 carrier.transport.abortConnection()
         self.listeners.clear()
-        self.log.info("stopped")
+        happened = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
+        self.log.info("stopped; since the start: {happened}", happened=happened or "nothing")
 
     def _reload_if_changed(self) -> None:
         seen = _look(self.configuration)
