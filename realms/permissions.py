@@ -6,13 +6,15 @@ Rules of this file:
 - Of several permissions that match a URI, the most specific decides alone: exact, then the
   longest prefix, then the best wildcard. Without a match, nothing is allowed.
 - A pattern may be registered or subscribed only where every URI that it stands for is
-  allowed; otherwise a broad pattern would show what a narrow permission forbids.
-- Decisions are cached by URI in plain dicts, bounded, that the realm reads directly
-  (benchmark: calls, window 64: a decision costs one dict access).
+  allowed: one permission covers all of them, and none that goes before it forbids a part;
+  otherwise a broad pattern would show what a narrow permission forbids.
+- Decisions are cached by URI in plain dicts that the realm reads directly (benchmark: calls,
+  window 64: a decision costs one dict access). They are bounded in number and in length; what
+  is no valid request is never cached.
 """
 
 from collections.abc import Iterable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct, structs
 
@@ -20,9 +22,10 @@ from realms.config import Permission, RoleConfig
 from router.routing.matching import PatternTable
 from router.wamp import uris
 
-K = TypeVar("K")
+K = TypeVar("K", str, tuple[str, str])
 
 MAX_CACHED: Final = 10_000
+MAX_CACHED_LENGTH: Final = 512
 
 # Procedures and topics under these belong to the router and its realm extensions.
 RESERVED: Final = ("wamp.", "concord.", "dstm.")
@@ -65,34 +68,50 @@ class Role:
 
     def may_call(self, procedure: str) -> Grant:
         """Decide whether this role may call ``procedure``, and remember it."""
+        invalid = self._invalid(procedure, uris.EXACT)
+        if invalid is not None:
+            return invalid
         grant = self._decide("call", procedure, uris.EXACT)
-        if procedure.startswith("wamp."):
+        if is_reserved(procedure):
             grant = structs.replace(grant, plain=False)  # the router answers it itself
-        return _remember(self.call, procedure, grant)
+        return _remember(self.call, procedure, procedure, grant)
 
     def may_publish(self, topic: str) -> Grant:
         """Decide whether this role may publish to ``topic``, and remember it."""
+        invalid = self._invalid(topic, uris.EXACT)
+        if invalid is not None:
+            return invalid
         grant = _reserved("publish", topic) or self._decide("publish", topic, uris.EXACT)
-        return _remember(self.publish, topic, grant)
+        return _remember(self.publish, topic, topic, grant)
 
-    def may_register(self, procedure: str, match: str) -> Grant:
+    def may_register(self, procedure: str, match: Any) -> Grant:
         """Decide whether this role may register ``procedure`` with the policy ``match``, and remember it."""
+        invalid = self._invalid(procedure, match)
+        if invalid is not None:
+            return invalid
         grant = _reserved("register", procedure) or self._decide("register", procedure, match)
-        return _remember(self.register, (match, procedure), grant)
+        return _remember(self.register, (match, procedure), procedure, grant)
 
-    def may_subscribe(self, topic: str, match: str) -> Grant:
+    def may_subscribe(self, topic: str, match: Any) -> Grant:
         """Decide whether this role may subscribe ``topic`` with the policy ``match``, and remember it."""
-        return _remember(self.subscribe, (match, topic), self._decide("subscribe", topic, match))
+        invalid = self._invalid(topic, match)
+        if invalid is not None:
+            return invalid
+        return _remember(self.subscribe, (match, topic), topic, self._decide("subscribe", topic, match))
 
-    def _decide(self, action: str, uri: str, match: str) -> Grant:
-        if match not in uris.MATCH_POLICIES:
+    def _invalid(self, uri: str, match: Any) -> Grant | None:
+        """Refuse what no role could be allowed."""
+        if not isinstance(match, str) or match not in uris.MATCH_POLICIES:
             allowed = ", ".join(uris.MATCH_POLICIES)
-            return Grant(uris.INVALID_ARGUMENT, f"match must be one of {allowed}, got {match!r}")
+            return Grant(uris.INVALID_ARGUMENT, f"match must be one of {allowed}, got {shortened(match)}")
         if len(uri) > self._uri_length:
             return Grant(uris.INVALID_URI, f"a URI may have {self._uri_length} characters, got {len(uri)}")
         if not uris.is_valid(uri, match, self._rules):
             text = f"{uri!r} is no valid URI for match {match!r} (rules: {self._rules})"
             return Grant(uris.INVALID_URI, text)
+        return None
+
+    def _decide(self, action: str, uri: str, match: str) -> Grant:
         permission = self._table.best(uri) if match == uris.EXACT else self._covering(action, uri, match)
         if permission is None or action not in permission.allow:
             pattern = "" if match == uris.EXACT else f" with match {match!r}"
@@ -105,13 +124,16 @@ class Role:
         )
 
     def _covering(self, action: str, uri: str, match: str) -> Permission | None:
-        """Find a permission for the whole pattern; none if another one forbids a part of it."""
+        """Find the permission that decides about a whole pattern; none if another forbids a part of it."""
         covering = [p for p in self._permissions if _covers(p, uri, match)]
         if not covering:
             return None
-        if any(action not in p.allow for p in self._permissions if _overlaps(p, uri, match)):
-            return None
-        return max(covering, key=lambda p: len(p.uri))
+        best = min(covering, key=_precedence)
+        for other in self._permissions:
+            decides_before = _precedence(other) < _precedence(best)
+            if decides_before and action not in other.allow and _overlaps(other, uri, match):
+                return None
+        return best
 
 
 def compile_roles(roles: dict[str, RoleConfig], uri_rules: str, uri_length: int) -> dict[str, Role]:
@@ -119,30 +141,60 @@ def compile_roles(roles: dict[str, RoleConfig], uri_rules: str, uri_length: int)
     return {name: Role(name, config, uri_rules, uri_length) for name, config in roles.items()}
 
 
-def _remember(cache: dict[K, Grant], key: K, grant: Grant) -> Grant:
-    if len(cache) >= MAX_CACHED:
-        cache.clear()
-    cache[key] = grant
+def is_reserved(uri: str) -> bool:
+    """Tell whether ``uri`` is the router's own or a realm extension's."""
+    return any(uri.startswith(prefix) or uri == prefix[:-1] for prefix in RESERVED)
+
+
+def shortened(value: object) -> str:
+    """Show what a client sent, in a text of bounded length."""
+    if isinstance(value, str | int | float | None):
+        return f"{value!r:.100}"
+    return f"a {type(value).__name__}"
+
+
+def _remember(cache: dict[K, Grant], key: K, uri: str, grant: Grant) -> Grant:
+    if len(uri) <= MAX_CACHED_LENGTH:
+        if len(cache) >= MAX_CACHED:
+            cache.clear()
+        cache[key] = grant
     return grant
 
 
 def _reserved(action: str, uri: str) -> Grant | None:
-    for prefix in RESERVED:
-        if uri.startswith(prefix) or uri == prefix[:-1]:
-            return Grant(
-                uris.NOT_AUTHORIZED, f"{prefix}* is the router's own: clients may not {action} there"
-            )
-    return None
+    if not is_reserved(uri):
+        return None
+    prefixes = ", ".join(f"{prefix}*" for prefix in RESERVED)
+    return Grant(uris.NOT_AUTHORIZED, f"{prefixes} are the router's own: clients may not {action} there")
+
+
+def _precedence(permission: Permission) -> tuple[int, int, str]:
+    """Order permissions as ``PatternTable`` does: of two that match one URI, the lesser decides."""
+    if permission.match == uris.EXACT:
+        return 0, 0, ""
+    if permission.match == uris.PREFIX:
+        return 1, -len(permission.uri), ""
+    shape = "".join("0" if component else "1" for component in permission.uri.split("."))
+    return 2, 0, shape
 
 
 def _covers(permission: Permission, uri: str, match: str) -> bool:
     """Tell whether ``permission`` applies to every URI that the pattern stands for."""
     if permission.match == uris.PREFIX:
-        literal = uri if match == uris.PREFIX else uri.split("..")[0].rstrip(".")
+        literal = uri if match == uris.PREFIX else _beginning(uri)
         return literal.startswith(permission.uri)
     if permission.match == uris.WILDCARD and match == uris.WILDCARD:
         return _components_agree(permission.uri, uri, strict=True)
     return False
+
+
+def _beginning(wildcard: str) -> str:
+    """Give what all URIs begin with that the pattern stands for: ``a.`` of ``a..c``."""
+    components = wildcard.split(".")
+    if "" not in components:
+        return wildcard
+    literals = components[: components.index("")]
+    return "".join(f"{component}." for component in literals)
 
 
 def _overlaps(permission: Permission, uri: str, match: str) -> bool:
