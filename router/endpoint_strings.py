@@ -80,6 +80,19 @@ def _verdict(endpoint: Endpoint, error: Exception) -> str | None:
     return f"not a Twisted server endpoint: {error}"
 
 
+def with_backlog(description: str, backlog: int = 1024) -> str:
+    """
+    Return ``description`` with a queue of ``backlog`` connections that wait, unless it names one.
+
+    Twisted's 50 are too few where many clients come back at once: the kernel drops the others'
+    first packets, and each tries again after a second (benchmark: connections/s).
+    """
+    endpoint = parse(description)
+    if endpoint.kind in ("tcp", "tcp6", "ssl", "unix") and "backlog" not in endpoint.options:
+        return f"{description}:backlog={backlog}"
+    return description
+
+
 def is_loopback(description: str) -> bool:
     """Tell whether only processes of this machine can connect; False where that is not certain."""
     endpoint = parse(description)

@@ -30,6 +30,7 @@ from realms.realm import Environment, Realm
 from router import __version__
 from router.config_directory import Configuration, load
 from router.configuration import ConfigurationError
+from router.endpoint_strings import with_backlog
 from router.node_config import WebSocketTransport
 from router.routing.handshake import Admission, Peer, Refusal
 from router.transport.listener import Listener
@@ -153,7 +154,7 @@ class Node(Service):
             from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 
             factory = HAProxyWrappingFactory(factory)
-        endpoint, context = endpoint_and_context(self._reactor, settings.endpoint)
+        endpoint, context = endpoint_and_context(self._reactor, with_backlog(settings.endpoint))
         outcome: list[Any] = []
         endpoint.listen(factory).addBoth(outcome.append)
         if not outcome or isinstance(outcome[0], Failure):
