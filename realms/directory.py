@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from realms.auth import Identity, Method, Proof
+from realms.auth import Identity, Method, Proof, denied
 from realms.realm import Realm
 from router.routing.handshake import Admission, Challenge, Peer, Refusal
 from router.routing.session import announced_features
@@ -33,18 +33,16 @@ class Directory:
         """Answer a HELLO: WELCOME at once, a CHALLENGE, or ABORT."""
         realm = self.realms.get(hello.realm)
         if realm is None or (peer.realms is not None and hello.realm not in peer.realms):
-            text = f"no realm {hello.realm!r} here"
-            return Refusal(uris.NO_SUCH_REALM, text)
+            return _no_such_realm(hello)
         problem = _problem_of(hello)
         if problem is not None:
             return Refusal(uris.PROTOCOL_VIOLATION, problem)
         if realm.is_full():
-            limit = realm.limits.sessions
-            return Refusal(uris.LIMIT_EXCEEDED, f"the realm has its limit of sessions = {limit}")
+            return _full(realm)
         method = _choose(hello, realm.methods)
         if method is None:
             offered = ", ".join(realm.methods) or "none"
-            why = f"asked for {hello.details.get('authmethods')!r}, the realm offers {offered}"
+            why = f"asked for {hello.details.get('authmethods')!r:.100}, the realm offers {offered}"
             return Refusal(uris.NO_MATCHING_AUTH_METHOD, f"this realm offers: {offered}", why)
         session_id = self._free_session_id()
         decision = method.begin(hello, peer, session_id)
@@ -70,9 +68,14 @@ class Directory:
     ) -> Admission | Refusal:
         if isinstance(decision, Refusal):
             return decision
-        realm = self.realms.get(hello.realm)  # it may have been closed while the client proved itself
+        # All of this may have changed while the client proved itself.
+        realm = self.realms.get(hello.realm)
         if realm is None:
-            return Refusal(uris.NO_SUCH_REALM, f"no realm {hello.realm!r} here")
+            return _no_such_realm(hello)
+        if not realm.still_allows(decision):
+            return denied(f"{decision.authmethod}: {decision.authid!r} lost its permission while it joined")
+        if realm.is_full():
+            return _full(realm)
         features = announced_features(hello.details["roles"])
         return realm.admit(session_id, decision, peer, features)
 
@@ -81,6 +84,15 @@ class Directory:
             session_id = self._new_session_id()
             if not any(session_id in realm.sessions for realm in self.realms.values()):
                 return session_id
+
+
+def _no_such_realm(hello: Hello) -> Refusal:
+    return Refusal(uris.NO_SUCH_REALM, f"no realm {hello.realm!r:.100} here")
+
+
+def _full(realm: Realm) -> Refusal:
+    limit = realm.limits.sessions
+    return Refusal(uris.LIMIT_EXCEEDED, f"the realm has its limit of sessions = {limit}")
 
 
 def _problem_of(hello: Hello) -> str | None:

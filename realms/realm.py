@@ -13,17 +13,16 @@ Rules of this file:
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from realms.auth import Identity, Method
-from realms.auth.anonymous import AnonymousMethod
-from realms.auth.ticket import TicketMethod
-from realms.auth.wampcra import WampCraMethod
-from realms.config import Authentication, RealmConfig
-from realms.permissions import Grant, Role, compile_roles
+from realms.auth import Identity
+from realms.auth.methods import methods_of
+from realms.config import RealmConfig
+from realms.limits import broker_limits, dealer_limits
+from realms.permissions import Grant, Role, compile_roles, is_reserved
 from router import __version__
-from router.routing.broker import Broker, BrokerLimits
-from router.routing.dealer import Dealer, DealerLimits
+from router.routing.broker import Broker
+from router.routing.dealer import Dealer
 from router.routing.handshake import Admission, Peer, Refusal, Routes
 from router.routing.meta import MetaApi, session_details
 from router.routing.outputs import Announcement, Delivery, Farewell, Outputs
@@ -87,15 +86,10 @@ class Realm:
         self.counters: Counter[str] = Counter()
         self._environment = environment
         self._new_publication_id = environment.new_publication_id
-        self._peers: dict[int, tuple[Peer, Identity]] = {}  # session id -> where from, and as whom
-        limits = config.limits
-        self.broker = Broker(
-            limits=BrokerLimits(
-                limits.subscriptions_per_session, limits.retained_events, limits.retained_bytes
-            )
-        )
-        self.dealer = Dealer(limits=_dealer_limits(config), randbelow=environment.randbelow)
-        self.meta = MetaApi(self.sessions, self.broker, self.dealer, limits.testaments_per_session)
+        self._identities: dict[int, Identity] = {}  # session id -> as whom it was let in
+        self.broker = Broker(limits=broker_limits(config.limits))
+        self.dealer = Dealer(limits=dealer_limits(config.limits), randbelow=environment.randbelow)
+        self.meta = MetaApi(self.sessions, self.broker, self.dealer, config.limits.testaments_per_session)
         self._configure(config)
         self.routes: Routes = {
             Call: self._call,
@@ -117,6 +111,13 @@ class Realm:
         """Tell whether the limit of sessions is reached."""
         return len(self.sessions) >= self.limits.sessions
 
+    def still_allows(self, identity: Identity) -> bool:
+        """Tell whether ``identity`` would be let in today; a component of this process needs no method."""
+        if identity.authmethod == "local":
+            return True
+        method = self.methods.get(identity.authmethod)
+        return method is not None and method.still_allows(identity)
+
     def admit(
         self, session_id: int, identity: Identity, peer: Peer, announced: frozenset[str]
     ) -> Admission | Refusal:
@@ -136,7 +137,7 @@ class Realm:
             transport={"type": peer.transport, "peer": peer.address},
             role=role,
         )
-        self._peers[session_id] = (peer, identity)
+        self._identities[session_id] = identity
         self.sessions[session_id] = session
         details = {
             "agent": AGENT,
@@ -165,7 +166,7 @@ class Realm:
         """
         if self.sessions.pop(session.id, None) is None:
             return []
-        self._peers.pop(session.id, None)
+        self._identities.pop(session.id, None)
         outputs = self.dealer.leave(session)
         outputs += self.broker.leave(session)
         for testament in self.meta.take_testaments(session):
@@ -174,12 +175,20 @@ class Realm:
         return self._announce(outputs)
 
     def refuse_payload(self, session: Session, message: Message, error: Error, now: float) -> Outputs:
-        """Answer for a message whose payload cannot be carried: its caller or its sender gets ``error``."""
+        """
+        Answer for a message whose payload cannot be carried: its caller or its sender gets ``error``.
+
+        Raises:
+            ProtocolViolation: no client may send such a message, or its request id.
+        """
+        if not isinstance(message, Call | Publish | Yield | Error):
+            raise ProtocolViolation(f"received {type(message).__name__.upper()} while the session was open")
         if isinstance(message, Yield | Error):
             failed = Error(Invocation.CODE, message.request, {}, error.error, error.args)
             return self.dealer.error(session, failed)
-        if isinstance(message, Call | Publish):
-            self._advance(session, message.request)
+        if isinstance(message, Call) and message.request in session.calls:
+            return self._fail_call(session, error)
+        self._advance(session, message.request)
         if isinstance(message, Publish) and message.options.get("acknowledge") is not True:
             return NOTHING
         return [Delivery((session,), error)]
@@ -193,7 +202,7 @@ class Realm:
             return self.dealer.error(session, error)
         if message.CODE == Result.CODE:
             error = Error(Call.CODE, request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
-            return [Delivery((session,), error)]
+            return self._fail_call(session, error)
         if isinstance(message, Error) and message.args is not None:
             error = Error(message.request_type, message.request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
             return [Delivery((session,), error)]
@@ -228,20 +237,13 @@ class Realm:
         """
         self._configure(config)
         self._choose_call()
-        limits = config.limits
-        self.broker.limits = BrokerLimits(
-            limits.subscriptions_per_session, limits.retained_events, limits.retained_bytes
-        )
-        self.dealer.limits = _dealer_limits(config)
-        self.meta.testaments_per_session = limits.testaments_per_session
+        self.broker.limits = broker_limits(config.limits)
+        self.dealer.limits = dealer_limits(config.limits)
+        self.meta.testaments_per_session = config.limits.testaments_per_session
         outputs: Outputs = []
         for session in list(self.sessions.values()):
             role = self.roles.get(session.authrole)
-            identity = self._peers[session.id][1]
-            method = self.methods.get(identity.authmethod)
-            if role is None or (
-                identity.authmethod != "local" and (method is None or not method.still_allows(identity))
-            ):
+            if role is None or not self.still_allows(self._identities[session.id]):
                 details = {"message": "the configuration no longer lets this session in"}
                 outputs.append(Farewell(session, Goodbye(details, uris.NOT_AUTHORIZED)))
             else:
@@ -260,7 +262,7 @@ class Realm:
         self.slow_consumer = config.slow_consumer
         self.heartbeat = config.heartbeat
         self.roles = compile_roles(config.roles, config.uri_check, config.limits.uri_length)
-        self.methods = _methods(config.authentication)
+        self.methods = methods_of(config.authentication)
         self._strict_ids = config.strict_ids
         self._procedures = self.meta.procedures if config.meta_api.enabled else {}
         self._welcome_roles = features.welcome_roles(config.meta_api.enabled)
@@ -274,7 +276,7 @@ class Realm:
         """Check that a request id is new, and remember it (WAMP BP 'IDs', session scope)."""
         last = session.last_request_id
         if request <= last:
-            raise ProtocolViolation(f"request id {request} was used before: the last one was {last}")
+            raise _used_before(session, request)
         if self._strict_ids and request != last + 1:
             raise ProtocolViolation(f"request id {request} leaves a gap: {last + 1} was due")
         session.last_request_id = request
@@ -309,6 +311,10 @@ class Realm:
     def _call_procedure(self, session: Session, msg: Call, now: float, disclose: bool) -> Outputs:
         procedure = self._procedures.get(msg.procedure)
         if procedure is None:
+            if is_reserved(msg.procedure):  # a client's pattern never answers in the router's name
+                text = f"the router has no procedure {msg.procedure!r}"
+                error = Error(Call.CODE, msg.request, {}, uris.NO_SUCH_PROCEDURE, [text])
+                return [Delivery((session,), error)]
             return self.dealer.call(session, msg, now, disclose)
         serializer = session.serializer
         args = serializer.load(msg.args) if serializer and msg.args is not None else msg.args
@@ -324,15 +330,12 @@ class Realm:
             return self.dealer.call(session, msg, now)
         if msg.request > 0 and session.supports("caller.progressive_call_invocations"):
             return NOTHING
-        raise ProtocolViolation(
-            f"request id {msg.request} was used before: the last one was {session.last_request_id}"
-        )
+        raise _used_before(session, msg.request)
 
     def _error(self, session: Session, msg: Error, now: float) -> Outputs:
         if msg.request_type != Invocation.CODE:
-            raise ProtocolViolation(
-                f"received ERROR for a request of type {msg.request_type}: a client answers INVOCATION (68) alone"
-            )
+            text = f"received ERROR for a request of type {msg.request_type}"
+            raise ProtocolViolation(f"{text}: a client answers INVOCATION (68) alone")
         return self.dealer.error(session, msg)
 
     def _cancel(self, session: Session, msg: Cancel, now: float) -> Outputs:
@@ -399,9 +402,7 @@ class Realm:
         if grant.error is not None:
             return NOTHING
         disclose = grant.discloses or (grant.may_disclose and publish.options.get("disclose_me") is True)
-        return self.broker.publish_testament(
-            session, publish, self._new_publication_id(), disclose
-        )
+        return self.broker.publish_testament(session, publish, self._new_publication_id(), disclose)
 
     def _revoke(self, session: Session, role: Role) -> Outputs:
         """Take from ``session`` what its role may no longer hold."""
@@ -413,6 +414,11 @@ class Realm:
             if role.may_register(registration.procedure, registration.match).error is not None:
                 outputs += self.dealer.unregister(session, Unregister(0, registration.id))
         return [output for output in outputs if isinstance(output, Announcement)]
+
+    def _fail_call(self, caller: Session, error: Error) -> Outputs:
+        """Answer a call with ``error``; if it is still under way, it ends, and its callee is interrupted."""
+        canceled = self.dealer.cancel(caller, Cancel(error.request, {}))
+        return [Delivery((caller,), error), *canceled[1:]]
 
     def _announce(self, outputs: Outputs) -> Outputs:
         """Replace announcements by the meta events that tell them."""
@@ -428,26 +434,11 @@ class Realm:
         return told
 
 
-def _dealer_limits(config: RealmConfig) -> DealerLimits:
-    limits = config.limits
-    return DealerLimits(
-        registrations_per_session=limits.registrations_per_session,
-        pending_calls_per_session=limits.pending_calls_per_session,
-        pending_invocations_per_session=limits.pending_invocations_per_session,
-        call_timeout_ms=limits.call_timeout_ms,
-    )
-
-
-def _methods(config: Authentication) -> dict[str, Method]:
-    """Make the realm's authentication methods: authmethod -> Method."""
-    methods: list[Method] = []
-    if config.anonymous is not None:
-        methods.append(AnonymousMethod(config.anonymous))
-    if config.ticket is not None:
-        methods.append(TicketMethod(config.ticket))
-    if config.wampcra is not None:
-        methods.append(WampCraMethod(config.wampcra))
-    return {method.name: method for method in methods}
+def _used_before(session: Session, request: int) -> ProtocolViolation:
+    if request == 0:
+        return ProtocolViolation("request id 0: ids begin with 1")
+    last = session.last_request_id
+    return ProtocolViolation(f"request id {request} was used before: the last one was {last}")
 
 
 def _refusal(session: Session, request_type: int, request: int, grant: Grant) -> Outputs:

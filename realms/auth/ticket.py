@@ -32,7 +32,7 @@ class TicketMethod:
         ticket = principal.secret.reveal() if principal is not None else ""
         equal = hmac.compare_digest(message.signature.encode(), ticket.encode())
         if principal is None:
-            return denied(f"ticket: no principal {authid!r}")
+            return denied(f"ticket: no principal {authid!r:.100}")
         if not equal:
             return denied(f"ticket: wrong ticket for {authid!r}")
         return Identity(authid=authid, role=principal.role, authmethod=self.name)

@@ -7,12 +7,16 @@ import secrets
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from realms.auth import Identity, Proof, authid_of, denied, missing_authid
 from realms.config import WampCra, WampCraPrincipal
 from router.routing.handshake import Peer, Refusal
 from router.wamp.messages import Authenticate, Hello
+
+# Of the process and not of a method: a reload makes new methods, and a salt that it changed
+# would be known for a decoy.
+_DECOY_KEY: Final = secrets.token_bytes(32)
 
 
 class WampCraMethod:
@@ -25,7 +29,7 @@ class WampCraMethod:
 
     def __init__(self, config: WampCra) -> None:
         self._principals = config.principals
-        self._decoy_key = secrets.token_bytes(32)
+        self._shapes = [config.principals[authid] for authid in sorted(config.principals)]
 
     def begin(self, hello: Hello, peer: Peer, session_id: int) -> Proof | Refusal:
         authid = authid_of(hello)
@@ -46,7 +50,7 @@ class WampCraMethod:
         )
         extra: dict[str, Any] = {"challenge": challenge}
         if shape is not None and shape.salt is not None:
-            salt = shape.salt if principal else self._decoy_salt(authid, len(shape.salt))
+            salt = shape.salt if principal else _decoy_salt(authid, len(shape.salt))
             extra |= {"salt": salt, "iterations": shape.iterations, "keylen": shape.keylen}
         return Proof(extra, partial(self._verify, authid, challenge))
 
@@ -56,22 +60,26 @@ class WampCraMethod:
 
     def _verify(self, authid: str, challenge: str, message: Authenticate) -> Identity | Refusal:
         principal = self._principals.get(authid)
-        key = principal.secret.reveal().encode() if principal is not None else self._decoy_key
+        key = principal.secret.reveal().encode() if principal is not None else _DECOY_KEY
         signature = base64.b64encode(hmac.digest(key, challenge.encode(), sha256))
         equal = hmac.compare_digest(message.signature.encode(), signature)
         if principal is None:
-            return denied(f"wampcra: no principal {authid!r}")
+            return denied(f"wampcra: no principal {authid!r:.100}")
         if not equal:
             return denied(f"wampcra: wrong signature of {authid!r}")
         return Identity(authid=authid, role=principal.role, authmethod=self.name)
 
     def _decoy(self, authid: str) -> WampCraPrincipal | None:
-        if not self._principals:
+        if not self._shapes:
             return None
-        names = sorted(self._principals)
-        number = int.from_bytes(hmac.digest(self._decoy_key, authid.encode(), sha256)[:8], "big")
-        return self._principals[names[number % len(names)]]
+        number = int.from_bytes(hmac.digest(_DECOY_KEY, authid.encode(), sha256)[:8], "big")
+        return self._shapes[number % len(self._shapes)]
 
-    def _decoy_salt(self, authid: str, length: int) -> str:
-        digest = hmac.digest(self._decoy_key, b"salt" + authid.encode(), sha256)
-        return (base64.b64encode(digest).decode().rstrip("=") * (length // 43 + 1))[:length]
+
+def _decoy_salt(authid: str, length: int) -> str:
+    """Make a salt for a name that does not exist, always the same one."""
+    blocks = (
+        hmac.digest(_DECOY_KEY, f"salt {number} {authid}".encode(), sha256)
+        for number in range(length // 43 + 1)
+    )
+    return "".join(base64.b64encode(block).decode().rstrip("=") for block in blocks)[:length]

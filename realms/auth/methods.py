@@ -1,0 +1,19 @@
+"""The authentication methods that a realm's configuration turns on."""
+
+from realms.auth import Method
+from realms.auth.anonymous import AnonymousMethod
+from realms.auth.ticket import TicketMethod
+from realms.auth.wampcra import WampCraMethod
+from realms.config import Authentication
+
+
+def methods_of(config: Authentication) -> dict[str, Method]:
+    """Make a realm's authentication methods: authmethod -> Method."""
+    methods: list[Method] = []
+    if config.anonymous is not None:
+        methods.append(AnonymousMethod(config.anonymous))
+    if config.ticket is not None:
+        methods.append(TicketMethod(config.ticket))
+    if config.wampcra is not None:
+        methods.append(WampCraMethod(config.wampcra))
+    return {method.name: method for method in methods}
