@@ -116,11 +116,6 @@ def check_announced(caller: Session, options: Mapping[str, Any]) -> None:
         raise ProtocolViolation("CALL has ppt_scheme, but payload_passthru_mode was not announced")
 
 
-def yields_progress(callee: Session) -> bool:
-    """Tell whether ``callee`` may send progressive results; not without canceling (WAMP AP, same title)."""
-    return callee.supports("callee.progressive_call_results") and callee.supports("callee.call_canceling")
-
-
 def takes_progress(callee: Session) -> bool:
     """Tell whether ``callee`` takes progressive invocations; not without canceling (WAMP AP, same title)."""
     return callee.supports("callee.progressive_call_invocations") and callee.supports("callee.call_canceling")

@@ -49,7 +49,6 @@ from router.routing.calls import (
     late,
     pick_callee,
     refusal,
-    yields_progress,
 )
 from router.routing.deadlines import Deadlines
 from router.routing.options import Refused, choice, flag, passthru, whole_number
@@ -254,7 +253,9 @@ class Dealer:
         callee = pick_callee(registration, self._randbelow, self._max_invocations, progressive, passthru_mode)
 
         details = describe(registration, caller, msg, disclose)
-        if wants_progress := wants_progress and yields_progress(callee):
+        if wants_progress:
+            # Told to every callee: one that knows no progress ignores it, and autobahn-js and wampy.js
+            # send progressive results without announcing what the specification asks for.
             details["receive_progress"] = True
         timeout = self._timeout if timeout_ms is None else timeout_ms / 1000
         if timeout_ms and callee in registration.forwards_timeout and callee.supports("callee.call_timeout"):

@@ -41,12 +41,18 @@ class TestProgressiveResults:
     @pytest.mark.parametrize(
         "features", [{"callee.call_canceling"}, {"callee.progressive_call_results"}, set()]
     )
-    def test_a_callee_without_the_feature_or_without_canceling_is_not_asked(self, features):
-        """'the Dealer disregards the Callees Progressive Call Results feature'"""
+    def test_a_callee_that_announced_less_may_send_progress_too(self, features):
+        """autobahn-js and wampy.js do; the specification would have the dealer disregard them."""
         play = pair(callee_features=features)
 
-        assert play("caller", [48, 5, {"receive_progress": True}, "com.x"]) == [("callee", [68, 1, 1, {}])]
-        assert play("callee", [70, 1, {"progress": True}, ["part"]]) == []
+        assert play("caller", [48, 5, {"receive_progress": True}, "com.x"]) == [
+            ("callee", [68, 1, 1, {"receive_progress": True}])
+        ]
+        assert play("callee", [70, 1, {"progress": True}, ["part"]]) == [
+            ("caller", [50, 5, {"progress": True}, ["part"]])
+        ]
+        play("caller", [49, 5, {"mode": "skip"}])
+        assert play("callee", [70, 1, {"progress": True}, ["late"]]) == []
 
     def test_a_late_progressive_result_is_dropped(self):
         play = pair()
