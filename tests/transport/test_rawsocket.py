@@ -482,7 +482,7 @@ class Client(Protocol):
 
     def __init__(self) -> None:
         self.received = b""
-        self.ended: Deferred[bytes] = Deferred()
+        self.ended: Deferred[bytes] = Deferred().addTimeout(10, reactor)
         self._waiting: tuple[int, Deferred[bytes]] | None = None
 
     def dataReceived(self, data: bytes) -> None:
@@ -496,7 +496,7 @@ class Client(Protocol):
 
     def until(self, size: int) -> "Deferred[bytes]":
         """Wait for ``size`` bytes in all."""
-        arrived: Deferred[bytes] = Deferred()
+        arrived: Deferred[bytes] = Deferred().addTimeout(10, reactor)
         self._waiting = size, arrived
         self.dataReceived(b"")
         return arrived
