@@ -141,12 +141,14 @@ class FastWebSocket(WebSocketServerProtocol):
         data = self.data
         if self.state != OPEN or data[0] != opcode:
             return False
-        if len(data) < 4:
+        if len(data) < 2:
             return True
         n = data[1] - 128
         if n < 0 or n > 126:
             return False
         if n == 126:
+            if len(data) < 4:
+                return True
             n = (data[2] << 8) | data[3]
             if n < 126 or 0 < self.maxMessagePayloadSize < n:
                 return False

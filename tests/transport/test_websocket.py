@@ -231,6 +231,26 @@ def test_small_pieces(payloads: list[bytes], size: int) -> None:
     assert written == b""
 
 
+@pytest.mark.parametrize("payload", [b"", b"x", b"xyz" * 20])
+def test_an_unmasked_frame_is_refused_however_short_it_is(payload: bytes) -> None:
+    _, written, *_ = outcome(Collecting, [frame(payload, mask=None)])
+    assert frames(written) == [(CLOSE, b"\x03\xeaunmasked client-to-server frame")]
+
+
+@pytest.mark.parametrize("size", range(1, 12))
+def test_the_first_octets_of_a_frame(size: int) -> None:
+    """Whatever of a header has come, the rest is waited for."""
+    for data in (frame(b"x" * 300), frame(b"x" * 20), frame(b"x" * 65_536)):
+        messages, written, *_ = outcome(Collecting, [data[:size], data[size:]])
+        assert [len(message) for message in messages] == [len(data) - header(data)]
+        assert written == b""
+
+
+def header(data: bytes) -> int:
+    """Tell how long the header of the frame ``data`` is, with its mask."""
+    return {126: 8, 127: 14}.get(data[1] & 0x7F, 6)
+
+
 def test_whole_frames_take_the_fast_path() -> None:
     """All of a read, and one that comes in two pieces; so the comparison above compares two things."""
     protocol, _ = opened(Collecting)
