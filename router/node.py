@@ -12,7 +12,6 @@ import signal
 import time
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
 
@@ -20,7 +19,6 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -28,11 +26,11 @@ from realms.auth import Identity
 from realms.directory import Directory
 from realms.realm import Environment, Realm
 from router import __version__
-from router.config_directory import Configuration, load
-from router.configuration import ConfigurationError
+from router.config_directory import Configuration
 from router.endpoint_strings import with_backlog
 from router.node_config import WebSocketTransport
-from router.routing.handshake import Admission, Peer, Refusal
+from router.reload import Reload
+from router.routing.handshake import Admission, Peer, Refusal, State
 from router.transport.listener import Listener
 from router.transport.liveness import Liveness
 from router.transport.local import LocalTransport
@@ -44,6 +42,8 @@ from router.wamp.messages import Hello
 from router.web import LazySite
 
 _JUDGE_SECONDS = 0.25
+_LONGEST_SLEEP_SECONDS = 3600.0  # a reactor cannot wait as long as a call's timeout may be
+BEFORE_A_SESSION = (State.AWAITING_HELLO, State.CHALLENGED)
 
 
 class Node(Service):
@@ -67,7 +67,7 @@ class Node(Service):
         self._reactor = reactor
         self.turn = Turn(_turn_scheduler(reactor), time.monotonic)
         self._environment = Environment(
-            new_publication_id=_publication_ids(),
+            new_publication_id=publication_ids(),
             randbelow=SystemRandom().randrange,
             timestamp=_timestamp,
             wake_at=self._wake_at,
@@ -75,8 +75,8 @@ class Node(Service):
         self._alarms: dict[str, Any] = {}  # realm name -> the delayed call of its one timer
         self._contexts: dict[str, RenewableContext] = {}  # transport name -> its TLS context
         self._loops: list[LoopingCall] = []
-        self._seen: Any = None  # what the watched files looked like
-        self._reloading: Deferred[None] | None = None
+        self._components: list[LocalTransport] = []
+        self._reload = Reload(configuration, reactor, self._reconfigure)
 
     def privilegedStartService(self) -> None:
         """
@@ -105,9 +105,8 @@ class Node(Service):
         for listener in self.listeners:
             listener.start(self._tick)
         interval_ms = self.configuration.node.reload_interval_ms
-        self._seen = _look(self.configuration)
         if interval_ms:
-            self._repeat(self._reload_if_changed, interval_ms / 1000)
+            self._repeat(self._reload.look, interval_ms / 1000)
         self._say_where()
 
     def stopService(self) -> "Deferred[None]":
@@ -120,17 +119,17 @@ class Node(Service):
         self.ports.clear()
         for realm in self.directory.realms.values():
             self.turn.deliver(realm.close(uris.SYSTEM_SHUTDOWN))
+        self.directory.realms.clear()
         self.turn.flush()
-        done = DeferredList([*closed, self._connections_gone()])
+        for carrier in self._carriers():
+            if carrier.connection is None or carrier.connection.state in BEFORE_A_SESSION:
+                carrier.transport.abortConnection()
+        done = DeferredList([*closed, self._everybody_gone()])
         return done.addCallback(self._stopped)
 
     def reload(self) -> "Deferred[None]":
         """Read the configuration again; a wrong one is reported and changes nothing."""
-        if self._reloading is None:
-            loading = deferToThread(load, self.configuration.directory)
-            self._reloading = loading.addCallbacks(self._reconfigure, self._reload_failed)
-            self._reloading.addBoth(self._reloaded)
-        return self._reloading
+        return self._reload.now()
 
     def connect(self, component: Any, realm: str, authid: str, role: str) -> LocalTransport:
         """
@@ -140,7 +139,9 @@ class Node(Service):
         """
         entrance = _LocalEntrance(self.directory, Identity(authid=authid, role=role, authmethod="local"))
         transport = LocalTransport(component, realm, entrance, self.turn, self.counters, self._reactor)
-        self._reactor.callLater(0, transport.start)
+        self._components = [other for other in self._components if other.isOpen()]
+        self._components.append(transport)
+        transport.start()
         return transport
 
     def _open_realms(self) -> None:
@@ -168,17 +169,21 @@ class Node(Service):
         self._repeat(lambda: watch.tick(self.turn.now()), watch.tick_interval)
 
     def _repeat(self, function: Any, seconds: float) -> None:
-        loop = LoopingCall(function)
+        loop = LoopingCall(self._guarded, function)
         loop.clock = self._reactor
-        loop.start(seconds, now=False).addErrback(self._loop_failed)
+        loop.start(seconds, now=False)
         self._loops.append(loop)
 
-    def _loop_failed(self, failure: Failure) -> None:
-        self.log.failure("a timer of the router failed", failure)
+    def _guarded(self, function: Any) -> None:
+        """Call ``function``; a defect in it does not end its timer."""
+        try:
+            function()
+        except Exception:
+            self.log.failure("a timer of the router failed")
 
     def _wake_at(self, realm: str, deadline: float) -> None:
-        """Move the realm's one timer to ``deadline``, if that is sooner."""
-        delay = max(0.0, deadline - self.turn.now())
+        """Move the realm's one timer to ``deadline``, if that is sooner; it is set again until then."""
+        delay = min(max(0.0, deadline - self.turn.now()), _LONGEST_SLEEP_SECONDS)
         alarm = self._alarms.get(realm)
         if alarm is not None and alarm.active():
             if alarm.getTime() - self._reactor.seconds() <= delay:
@@ -195,13 +200,17 @@ class Node(Service):
         if deadline is not None:
             self._wake_at(name, deadline)
 
-    def _connections_gone(self) -> "Deferred[None]":
+    def _carriers(self) -> list[Any]:
+        return [carrier for listener in self.listeners for carrier in listener.connections]
+
+    def _everybody_gone(self) -> "Deferred[None]":
         """Wait until no connection is left, or ``goodbye_timeout_ms`` has passed."""
         deadline = self.turn.now() + self.configuration.node.goodbye_timeout_ms / 1000
         gone: Deferred[None] = Deferred()
 
         def look() -> None:
-            if any(listener.connections for listener in self.listeners) and self.turn.now() < deadline:
+            waiting = self._carriers() or any(component.isOpen() for component in self._components)
+            if waiting and self.turn.now() < deadline:
                 self._reactor.callLater(0.02, look)
             else:
                 gone.callback(None)
@@ -213,27 +222,23 @@ class Node(Service):
         for alarm in self._alarms.values():
             if alarm.active():
                 alarm.cancel()
-        for listener in self.listeners:
-            for carrier in list(listener.connections):
-                carrier.transport.abortConnection()
+        for carrier in self._carriers():
+            carrier.transport.abortConnection()
         self.listeners.clear()
         happened = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
         self.log.info("stopped; since the start: {happened}", happened=happened or "nothing")
 
-    def _reload_if_changed(self) -> None:
-        seen = _look(self.configuration)
-        if seen != self._seen:
-            self._seen = seen
-            self.reload()
-
     def _reconfigure(self, configuration: Configuration) -> None:
+        if not self.running:
+            return
         for name, context in self._contexts.items():
             try:
                 context.renew()
             except Exception as error:
                 self.log.error("transport {name} keeps its certificate: {error}", name=name, error=error)
-        if configuration.node.transports != self.configuration.node.transports:
-            self.log.warn("changed transports in router.yaml take effect at the next start")
+        for key in ("transports", "log", "reload_interval_ms"):
+            if getattr(configuration.node, key) != getattr(self.configuration.node, key):
+                self.log.warn("changed {key} in router.yaml: takes effect at the next start", key=key)
         realms = self.directory.realms
         for name in set(realms) - set(configuration.realms):
             self.turn.deliver(realms.pop(name).close(uris.CLOSE_REALM))
@@ -243,17 +248,9 @@ class Node(Service):
             elif config != realms[name].config:
                 self.turn.deliver(realms[name].reconfigure(config))
         self.configuration = configuration
-        self._seen = _look(configuration)
-        self.log.info("configuration reloaded; realms: {realms}", realms=", ".join(realms))
-
-    def _reload_failed(self, failure: Failure) -> None:
-        failure.trap(ConfigurationError)
-        self.log.error("configuration not reloaded, the old one stays:\n{report}", report=str(failure.value))
-
-    def _reloaded(self, outcome: object) -> None:
-        self._reloading = None
-        if isinstance(outcome, Failure):
-            self.log.failure("configuration not reloaded, the old one stays", outcome)
+        self.log.info("configuration reloaded; realms: {realms}", realms=", ".join(realms) or "none")
+        for warning in configuration.warnings:
+            self.log.warn("{warning}", warning=warning)
 
     def _say_where(self) -> None:
         self.log.info("Concord {version}", version=__version__)
@@ -319,28 +316,14 @@ def _turn_scheduler(reactor: Any) -> Any:
     return lambda function: reactor.callLater(0, function)
 
 
-def _publication_ids() -> Any:
-    """Draw publication ids: random as specified, which nobody needs to be unable to guess."""
+def publication_ids() -> Any:
+    """Draw publication ids: random in 1..2**53 as specified, which nobody needs to be unable to guess."""
     bits = Random().getrandbits
-    return lambda: bits(53) or 1
+    return lambda: bits(53) + 1
 
 
 def _timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _look(configuration: Configuration) -> Any:
-    """Take what tells a changed file from an unchanged one."""
-    directory = configuration.realms_directory
-    files = {*configuration.files, *(directory.iterdir() if directory.is_dir() else ())}
-    seen: dict[Path, tuple[int, int, int] | None] = {}
-    for file in files:
-        try:
-            status = file.stat()
-            seen[file] = (status.st_mtime_ns, status.st_size, status.st_ino)
-        except OSError:
-            seen[file] = None
-    return seen
 
 
 def reload_on_sighup(node: Node, reactor: Any) -> None:

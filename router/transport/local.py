@@ -4,12 +4,13 @@ Sessions inside this process: an Autobahn component joins a realm without a sock
 Rules of this file:
 
 - The component is an ordinary ``autobahn.twisted.wamp.ApplicationSession``; this is its transport.
-- Messages cross as MessagePack bytes in both directions, each in a turn of its own: nothing
+- Messages cross as MessagePack bytes in both directions, in order and in a later turn: nothing
   mutable is shared, and no call returns into the caller's own stack.
 - Who the component is, the embedding program says; no authentication method is asked.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from autobahn.wamp.exception import TransportLost
@@ -34,7 +35,7 @@ class _LocalOutbox(Outbox):
         messages, self.frames = self.frames, []
         transport: Any = self._carrier
         for message in messages:
-            transport.message_for_component(message)
+            transport.give_component(message)
 
 
 class LocalTransport:
@@ -50,11 +51,13 @@ class LocalTransport:
         self, component: Any, realm: str, entrance: Entrance, turn: Turn, counters: Counter[str], reactor: Any
     ) -> None:
         self.component = component
+        component.config.realm = realm
         self.transport_details = TransportDetails(is_server=False, peer="local")
         self._serializer = MsgPackSerializer()
         self._reactor = reactor
         self._turn = turn
         self._open = True
+        self._steps: list[tuple[Callable[[Any], object], Any]] = []  # of the next turn: function, argument
         peer = Peer(address="local", host="", transport="local", listener="local", message_limit_bytes=2**62)
         self._connection = Connection(peer, MSGPACK, self, entrance, turn, counters, _ignore_state)
         outbox = _LocalOutbox(turn, CHANNELS["message", "msgpack"], self, _nowhere, self._connection)
@@ -62,7 +65,7 @@ class LocalTransport:
 
     def start(self) -> None:
         """Let the component begin: it sends HELLO."""
-        self.component.onOpen(self)
+        self._later(self.component.onOpen, self)
 
     def isOpen(self) -> bool:
         return self._open
@@ -74,11 +77,12 @@ class LocalTransport:
         if not self._open:
             raise TransportLost
         data, _ = self._serializer.serialize(msg)
-        self._reactor.callLater(0, self._receive, data)
+        self._later(self._receive, data)
 
     def close(self, reason: str = "") -> None:
         """End from either side, after what is queued has gone (``ITransport``, ``Carrier``)."""
-        self._reactor.callLater(0, self._lost, reason or "closed")
+        self._connection.outbox.flush_now()
+        self._later(self._lost, reason or "closed")
 
     def abort(self) -> None:
         self.close("aborted")
@@ -88,23 +92,32 @@ class LocalTransport:
 
     resume_reading = pause_reading
 
-    def message_for_component(self, data: bytes) -> None:
-        """Hand over one message in a turn of its own."""
-        self._reactor.callLater(0, self._hand_over, data)
+    def give_component(self, data: bytes) -> None:
+        """Hand over one message."""
+        self._later(self._hand_over, data)
+
+    def _later(self, step: Callable[[Any], object], argument: Any) -> None:
+        if not self._steps:
+            self._reactor.callLater(0, self._run)
+        self._steps.append((step, argument))
+
+    def _run(self) -> None:
+        steps, self._steps = self._steps, []
+        for step, argument in steps:
+            try:
+                step(argument)
+            except Exception:
+                self.log.failure("component {component} failed", component=self.component)
+                self.abort()
 
     def _receive(self, data: bytes) -> None:
         if self._open:
             self._connection.receive(data, self._turn.now())
 
     def _hand_over(self, data: bytes) -> None:
-        if not self._open:
-            return
-        try:
-            for message in self._serializer.unserialize(data, True):
+        for message in self._serializer.unserialize(data, True):
+            if self._open:
                 self.component.onMessage(message)
-        except Exception:
-            self.log.failure("component {component} failed", component=self.component)
-            self.abort()
 
     def _lost(self, reason: str) -> None:
         if self._open:
