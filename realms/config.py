@@ -69,7 +69,8 @@ class Permission(Section, frozen=True, kw_only=True):
         Meta(
             title="disclosure",
             description="Whether the other side learns who calls or publishes: `on_request` when the "
-            "client sets `disclose_me`, `always` unasked, `never` also where the client asks for it.",
+            "client sets `disclose_me` or the callee `disclose_caller`, `always` unasked, `never` also where "
+            "they ask for it.",
         ),
     ] = "on_request"
 

@@ -87,6 +87,8 @@ class Directory:
 
 
 def _no_such_realm(hello: Hello) -> Refusal:
+    if not uris.is_valid(hello.realm):
+        return Refusal(uris.INVALID_URI, f"{hello.realm!r:.100} is no valid URI of a realm")
     return Refusal(uris.NO_SUCH_REALM, f"no realm {hello.realm!r:.100} here")
 
 

@@ -27,9 +27,6 @@ K = TypeVar("K", str, tuple[str, str])
 MAX_CACHED: Final = 10_000
 MAX_CACHED_LENGTH: Final = 512
 
-# Procedures and topics under these belong to the router and its realm extensions.
-RESERVED: Final = ("wamp.", "concord.", "dstm.")
-
 
 class Grant(Struct, frozen=True):
     """
@@ -72,8 +69,9 @@ class Role:
         if invalid is not None:
             return invalid
         grant = self._decide("call", procedure, uris.EXACT)
-        if is_reserved(procedure):
-            grant = structs.replace(grant, plain=False)  # the router answers it itself
+        if uris.is_reserved(procedure) or not grant.may_disclose:
+            # The router answers it itself; or the callee must not learn who calls, whatever it asks.
+            grant = structs.replace(grant, plain=False)
         return _remember(self.call, procedure, procedure, grant)
 
     def may_publish(self, topic: str) -> Grant:
@@ -141,11 +139,6 @@ def compile_roles(roles: dict[str, RoleConfig], uri_rules: str, uri_length: int)
     return {name: Role(name, config, uri_rules, uri_length) for name, config in roles.items()}
 
 
-def is_reserved(uri: str) -> bool:
-    """Tell whether ``uri`` is the router's own or a realm extension's."""
-    return any(uri.startswith(prefix) or uri == prefix[:-1] for prefix in RESERVED)
-
-
 def shortened(value: object) -> str:
     """Show what a client sent, in a text of bounded length."""
     if isinstance(value, str | int | float | None):
@@ -162,9 +155,9 @@ def _remember(cache: dict[K, Grant], key: K, uri: str, grant: Grant) -> Grant:
 
 
 def _reserved(action: str, uri: str) -> Grant | None:
-    if not is_reserved(uri):
+    if not uris.is_reserved(uri):
         return None
-    prefixes = ", ".join(f"{prefix}*" for prefix in RESERVED)
+    prefixes = ", ".join(f"{prefix}*" for prefix in uris.RESERVED)
     return Grant(uris.NOT_AUTHORIZED, f"{prefixes} are the router's own: clients may not {action} there")
 
 

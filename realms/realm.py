@@ -19,9 +19,11 @@ from realms.auth import Identity
 from realms.auth.methods import methods_of
 from realms.config import RealmConfig
 from realms.limits import broker_limits, dealer_limits
-from realms.permissions import Grant, Role, compile_roles, is_reserved
+from realms.permissions import Role, compile_roles
+from realms.refusals import disclosure_refused, error_to, is_old, no_such_procedure, refusal, used_before
 from router import __version__
 from router.routing.broker import Broker
+from router.routing.calls import check_announced
 from router.routing.dealer import Dealer
 from router.routing.handshake import Admission, Peer, Refusal, Routes
 from router.routing.meta import MetaApi, session_details
@@ -29,6 +31,7 @@ from router.routing.outputs import Announcement, Delivery, Farewell, Outputs
 from router.routing.session import Session
 from router.wamp import features, uris
 from router.wamp.errors import ProtocolViolation
+from router.wamp.ids import MAX_ID
 from router.wamp.messages import (
     Call,
     Cancel,
@@ -164,12 +167,10 @@ class Realm:
 
         Outputs: what callers and callees of it are told, its testaments, the meta events.
         """
-        if self.sessions.pop(session.id, None) is None:
+        if session.id not in self.sessions:
             return []
-        self._identities.pop(session.id, None)
-        outputs = self.dealer.leave(session)
-        outputs += self.broker.leave(session)
-        for testament in self.meta.take_testaments(session):
+        outputs, testaments = self._forget(session)
+        for testament in testaments:
             outputs += self._publish_testament(session, testament)
         outputs.append(Announcement("wamp.session.on_leave", [session.id, session.authid, session.authrole]))
         return self._announce(outputs)
@@ -185,9 +186,12 @@ class Realm:
             raise ProtocolViolation(f"received {type(message).__name__.upper()} while the session was open")
         if isinstance(message, Yield | Error):
             failed = Error(Invocation.CODE, message.request, {}, error.error, error.args)
-            return self.dealer.error(session, failed)
+            goes_on = isinstance(message, Yield) and message.options.get("progress") is True
+            return self.dealer.error(session, failed, interrupt=goes_on)
         if isinstance(message, Call) and message.request in session.calls:
             return self._fail_call(session, error)
+        if isinstance(message, Call) and is_old(session, message.request):
+            return self._continue_call(session, message, now)
         self._advance(session, message.request)
         if isinstance(message, Publish) and message.options.get("acknowledge") is not True:
             return NOTHING
@@ -199,13 +203,12 @@ class Realm:
         request: int = getattr(message, "request", 0)
         if message.CODE == Invocation.CODE:
             error = Error(Invocation.CODE, request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
-            return self.dealer.error(session, error)
+            return self.dealer.undelivered(session, error)
         if message.CODE == Result.CODE:
             error = Error(Call.CODE, request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
             return self._fail_call(session, error)
-        if isinstance(message, Error) and message.args is not None:
-            error = Error(message.request_type, message.request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
-            return [Delivery((session,), error)]
+        if isinstance(message, Error) and message.error != uris.PAYLOAD_SIZE_EXCEEDED:
+            return error_to(session, message.request_type, request, uris.PAYLOAD_SIZE_EXCEEDED, text)
         self.counters["events_dropped"] += 1
         return NOTHING
 
@@ -274,11 +277,11 @@ class Realm:
 
     def _advance(self, session: Session, request: int) -> None:
         """Check that a request id is new, and remember it (WAMP BP 'IDs', session scope)."""
-        last = session.last_request_id
-        if request <= last:
-            raise _used_before(session, request)
-        if self._strict_ids and request != last + 1:
-            raise ProtocolViolation(f"request id {request} leaves a gap: {last + 1} was due")
+        if is_old(session, request):
+            raise used_before(session, request)
+        due = session.last_request_id % MAX_ID + 1
+        if self._strict_ids and request != due:
+            raise ProtocolViolation(f"request id {request} leaves a gap: {due} was due")
         session.last_request_id = request
 
     def _call(self, session: Session, msg: Call, now: float) -> Outputs:
@@ -292,37 +295,42 @@ class Realm:
         return self.dealer.call(session, msg, now)
 
     def _call_with_care(self, session: Session, msg: Call, now: float) -> Outputs:
-        if msg.request <= session.last_request_id:
+        if is_old(session, msg.request):
             return self._continue_call(session, msg, now)
         self._advance(session, msg.request)
         role: Role = session.role
         grant = role.call.get(msg.procedure) or role.may_call(msg.procedure)
         if grant.error is not None:
-            return _refusal(session, Call.CODE, msg.request, grant)
+            return refusal(session, Call.CODE, msg.request, grant)
         asked = msg.options.get("disclose_me") is True
         if asked and not grant.may_disclose:
-            return _disclosure_refused(session, Call.CODE, msg.request)
-        outputs = self._call_procedure(session, msg, now, asked or grant.discloses)
+            return disclosure_refused(session, Call.CODE, msg.request)
+        disclose = True if asked or grant.discloses else None if grant.may_disclose else False
+        if msg.procedure in self._procedures:
+            return self._call_own_procedure(session, msg)
+        if uris.is_reserved(msg.procedure):
+            return no_such_procedure(session, msg)
+        outputs = self.dealer.call(session, msg, now, disclose)
         deadline = self.dealer.next_deadline()
         if deadline is not None:
             self._environment.wake_at(self.name, deadline)
         return outputs
 
-    def _call_procedure(self, session: Session, msg: Call, now: float, disclose: bool) -> Outputs:
-        procedure = self._procedures.get(msg.procedure)
-        if procedure is None:
-            if is_reserved(msg.procedure):  # a client's pattern never answers in the router's name
-                text = f"the router has no procedure {msg.procedure!r}"
-                error = Error(Call.CODE, msg.request, {}, uris.NO_SUCH_PROCEDURE, [text])
-                return [Delivery((session,), error)]
-            return self.dealer.call(session, msg, now, disclose)
+    def _call_own_procedure(self, session: Session, msg: Call) -> Outputs:
+        """Answer a call of a meta procedure at once; it takes no further input and no foreign payload."""
+        check_announced(session, msg.options)
+        if msg.options.get("progress") is True or msg.options.get("ppt_scheme"):
+            text = f"{msg.procedure} supports neither progressive_call_invocations nor payload_passthru_mode"
+            return error_to(session, Call.CODE, msg.request, uris.FEATURE_NOT_SUPPORTED, text)
         serializer = session.serializer
         args = serializer.load(msg.args) if serializer and msg.args is not None else msg.args
         kwargs = serializer.load(msg.kwargs) if serializer and msg.kwargs is not None else msg.kwargs
-        result = procedure(session, args or [], kwargs or {})
+        result = self._procedures[msg.procedure](session, args or [], kwargs or {})
         outputs: Outputs = [Delivery((session,), result.answer(msg.request))]
-        outputs += result.outputs
-        return self._announce(outputs)
+        for output in result.outputs:
+            if result.silent and isinstance(output, Farewell):
+                outputs += self._forget(output.session)[0]
+        return self._announce(outputs + result.outputs)
 
     def _continue_call(self, session: Session, msg: Call, now: float) -> Outputs:
         """Take a further CALL of a progressive invocation, or drop one that came too late."""
@@ -330,7 +338,7 @@ class Realm:
             return self.dealer.call(session, msg, now)
         if msg.request > 0 and session.supports("caller.progressive_call_invocations"):
             return NOTHING
-        raise _used_before(session, msg.request)
+        raise used_before(session, msg.request)
 
     def _error(self, session: Session, msg: Error, now: float) -> Outputs:
         if msg.request_type != Invocation.CODE:
@@ -363,13 +371,13 @@ class Realm:
         grant = role.publish.get(msg.topic) or role.may_publish(msg.topic)
         asked = msg.options.get("disclose_me") is True
         if grant.error is not None:
-            refusal = _refusal(session, Publish.CODE, msg.request, grant)
+            answer = refusal(session, Publish.CODE, msg.request, grant)
         elif asked and not grant.may_disclose:
-            refusal = _disclosure_refused(session, Publish.CODE, msg.request)
+            answer = disclosure_refused(session, Publish.CODE, msg.request)
         else:
             return self.broker.publish(session, msg, self._new_publication_id(), asked or grant.discloses)
         self.counters["publishes_refused"] += 1
-        return refusal if msg.options.get("acknowledge") is True else NOTHING
+        return answer if msg.options.get("acknowledge") is True else NOTHING
 
     def _register(self, session: Session, msg: Register, now: float) -> Outputs:
         self._advance(session, msg.request)
@@ -377,7 +385,7 @@ class Realm:
         grant = session.role.register.get((match, msg.procedure)) if isinstance(match, str) else None
         grant = grant or session.role.may_register(msg.procedure, match)
         if grant.error is not None:
-            return _refusal(session, Register.CODE, msg.request, grant)
+            return refusal(session, Register.CODE, msg.request, grant)
         return self._announce(self.dealer.register(session, msg, self._environment.timestamp()))
 
     def _unregister(self, session: Session, msg: Unregister, now: float) -> Outputs:
@@ -390,12 +398,20 @@ class Realm:
         grant = session.role.subscribe.get((match, msg.topic)) if isinstance(match, str) else None
         grant = grant or session.role.may_subscribe(msg.topic, match)
         if grant.error is not None:
-            return _refusal(session, Subscribe.CODE, msg.request, grant)
+            return refusal(session, Subscribe.CODE, msg.request, grant)
         return self._announce(self.broker.subscribe(session, msg, self._environment.timestamp()))
 
     def _unsubscribe(self, session: Session, msg: Unsubscribe, now: float) -> Outputs:
         self._advance(session, msg.request)
         return self._announce(self.broker.unsubscribe(session, msg))
+
+    def _forget(self, session: Session) -> tuple[Outputs, list[Publish]]:
+        """Take a session out of every table; give what follows from that, and its testaments."""
+        del self.sessions[session.id]
+        self._identities.pop(session.id, None)
+        outputs = self.dealer.leave(session)
+        outputs += self.broker.leave(session)
+        return outputs, self.meta.take_testaments(session)
 
     def _publish_testament(self, session: Session, publish: Publish) -> Outputs:
         grant = session.role.may_publish(publish.topic)
@@ -432,21 +448,3 @@ class Realm:
                 publication = self._new_publication_id()
                 told += self.broker.publish_own(output.topic, output.args, None, publication)
         return told
-
-
-def _used_before(session: Session, request: int) -> ProtocolViolation:
-    if request == 0:
-        return ProtocolViolation("request id 0: ids begin with 1")
-    last = session.last_request_id
-    return ProtocolViolation(f"request id {request} was used before: the last one was {last}")
-
-
-def _refusal(session: Session, request_type: int, request: int, grant: Grant) -> Outputs:
-    assert grant.error is not None
-    return [Delivery((session,), Error(request_type, request, {}, grant.error, [grant.text]))]
-
-
-def _disclosure_refused(session: Session, request_type: int, request: int) -> Outputs:
-    text = "this realm does not disclose who calls or publishes here"
-    error = Error(request_type, request, {}, uris.OPTION_DISALLOWED_DISCLOSE_ME, [text])
-    return [Delivery((session,), error)]

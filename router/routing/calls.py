@@ -26,11 +26,13 @@ CANCEL_MODES: Final = (KILLNOWAIT, KILL, SKIP)
 
 
 class Stream(Struct, gc=False):
-    """What the first CALL of a progressive invocation fixed, while further chunks may come."""
+    """What the first CALL of a progressive invocation fixed, and how much came after it."""
 
     procedure: str
     registration_id: int
     details: dict[str, Any]  # of every INVOCATION, without ``progress``
+    chunks: int = 1  # INVOCATIONs so far
+    ended: bool = False  # the last chunk was received
 
 
 class PendingCall(Struct, gc=False):
@@ -49,7 +51,7 @@ class PendingCall(Struct, gc=False):
     killed: bool = False  # INTERRUPT with the mode kill is out
     timeout: float = 0.0  # seconds
     timer: "Timer[PendingCall] | None" = None
-    stream: Stream | None = None
+    stream: Stream | None = None  # of a call that began as a progressive invocation
 
 
 def pick_callee(
@@ -89,7 +91,7 @@ def pick_callee(
 
 def describe(registration: Registration, caller: Session, msg: Call, disclose: bool) -> dict[str, Any]:
     """
-    Make INVOCATION.Details as far as they do not depend on the callee, in a new dict.
+    Make INVOCATION.Details as far as they do not depend on progress and timeout, in a new dict.
 
     Sources: WAMP AP 'Payload Passthru Mode', 'Pattern-based Registrations', 'Caller Identification'.
     """

@@ -27,8 +27,8 @@ Nothing remembers a call that has ended. Invocation ids are sequential for each 
 answer with an id below the next one is late and is dropped; with any other id it answers an
 INVOCATION that was never sent, which is a violation.
 
-A call with progressive invocations keeps its ``Stream`` until the CALL that ends its input. All its
-chunks go to one callee with one invocation id and the options of the first CALL.
+A call with progressive invocations has a ``Stream``. All its chunks go to one callee with one
+invocation id and the options of the first CALL; after the CALL that ends its input comes no other.
 """
 
 from collections.abc import Callable
@@ -184,13 +184,14 @@ class Dealer:
 
     # Calls
 
-    def call(self, caller: Session, msg: Call, now: float, disclose: bool = False) -> Outputs:
+    def call(self, caller: Session, msg: Call, now: float, disclose: bool | None = None) -> Outputs:
         """
         Invoke the best matching registration (WAMP AP 'Pattern-based Registrations').
 
         A CALL with the request id of a pending call continues its progressive invocation: options
         other than ``progress`` are ignored (WAMP AP 'Progressive Call Invocations'). ``disclose``
-        tells the callee who calls (WAMP AP 'Caller Identification').
+        says whether the callee is told who calls; ``None``: if it asked for that with its registration
+        (WAMP AP 'Caller Identification').
 
         Outputs: INVOCATION to one callee.
 
@@ -227,7 +228,7 @@ class Dealer:
         invocation = Invocation(request_id, registration.id, {}, msg.args, msg.kwargs)
         return [Delivery((callee,), invocation, caller.serializer)]
 
-    def _call_with_options(self, caller: Session, msg: Call, now: float, disclose: bool) -> Outputs:
+    def _call_with_options(self, caller: Session, msg: Call, now: float, disclose: bool | None) -> Outputs:
         pending = caller.calls.get(msg.request)
         if pending is not None:
             return self._continue(pending, msg)
@@ -237,7 +238,7 @@ class Dealer:
         except Refused as refused:
             return [refusal(caller, msg, refused)]
 
-    def _invoke(self, caller: Session, msg: Call, now: float, disclose: bool) -> Outputs:
+    def _invoke(self, caller: Session, msg: Call, now: float, disclose: bool | None) -> Outputs:
         options = msg.options
         registration = self._registrations.table.best(msg.procedure)
         if registration is None:
@@ -252,6 +253,8 @@ class Dealer:
         passthru_mode = bool(options.get("ppt_scheme"))
         callee = pick_callee(registration, self._randbelow, self._max_invocations, progressive, passthru_mode)
 
+        if disclose is None:
+            disclose = callee in registration.asks_for_caller
         details = describe(registration, caller, msg, disclose)
         if wants_progress:
             # Told to every callee: one that knows no progress ignores it, and autobahn-js and wampy.js
@@ -275,7 +278,7 @@ class Dealer:
 
     def _continue(self, pending: PendingCall, msg: Call) -> Outputs:
         stream = pending.stream
-        if stream is None:
+        if stream is None or stream.ended:
             raise ProtocolViolation(f"CALL {msg.request} is pending and takes no further input")
         if stream.procedure != msg.procedure:
             raise ProtocolViolation(f"CALL {msg.request} called another procedure before")
@@ -283,9 +286,10 @@ class Dealer:
         if msg.options.get("progress") is True:
             details = {**details, "progress": True}
         else:
-            pending.stream = None
+            stream.ended = True
         if pending.killed:
             return []
+        stream.chunks += 1
         invocation = Invocation(pending.invocation, stream.registration_id, details, msg.args, msg.kwargs)
         return [Delivery((pending.callee,), invocation, pending.caller.serializer)]
 
@@ -381,11 +385,13 @@ class Dealer:
         refused = Refused(uris.FEATURE_NOT_SUPPORTED, "the caller did not announce payload_passthru_mode")
         return [failure(pending, refused.error, refused.text), refusal(pending.callee, msg, refused)]
 
-    def error(self, callee: Session, msg: Error) -> Outputs:
+    def error(self, callee: Session, msg: Error, interrupt: bool = False) -> Outputs:
         """
         Pass the failure of an invocation to the caller; the answer to a call that has ended is dropped.
 
-        Outputs: ERROR to the caller.
+        ``interrupt`` says that the callee does not know of the failure and may be working on.
+
+        Outputs: ERROR to the caller; where it is to be interrupted, INTERRUPT to a callee that can cancel.
 
         Raises:
             ProtocolViolation: no such invocation was ever sent, or the ERROR answers something else.
@@ -398,7 +404,18 @@ class Dealer:
         self._drop(pending)
         details = passthru(msg.details)
         error = Error(Call.CODE, pending.request, details, msg.error, msg.args, msg.kwargs)
-        return [Delivery((pending.caller,), error, callee.serializer)]
+        outputs: Outputs = [Delivery((pending.caller,), error, callee.serializer)]
+        return outputs + abandonment(pending, msg.error) if interrupt else outputs
+
+    def undelivered(self, callee: Session, msg: Error) -> Outputs:
+        """
+        End a call because an INVOCATION of it did not reach ``callee``.
+
+        Outputs: as ``error``. A callee that received an earlier chunk of the same call is interrupted.
+        """
+        pending = callee.invocations.get(msg.request)
+        begun = pending is not None and pending.stream is not None and pending.stream.chunks > 1
+        return self.error(callee, msg, interrupt=begun)
 
     # What ends calls otherwise
 

@@ -37,12 +37,14 @@ class MetaResult(Struct):
     """
     What a meta procedure comes to: ``args`` of the RESULT or, where ``error`` is a URI, of the ERROR.
 
-    ``outputs`` is what else is to be sent, after the answer: the Farewells of killed sessions.
+    ``outputs`` is what else is to be sent, after the answer: the Farewells of killed sessions, which
+    leave without testaments and session meta events if ``silent``.
     """
 
     args: list[Any] | None = None
     error: str | None = None
     outputs: Outputs = []
+    silent: bool = False
 
     def answer(self, request: int) -> Result | Error:
         """Make the answer to the CALL ``request``; its payload is plain values."""
@@ -177,8 +179,9 @@ class MetaApi:
         return MetaResult([len(killed)], outputs=_farewells(killed, kwargs))
 
     def _kill_all(self, caller: Session, args: Args, kwargs: Kwargs) -> MetaResult:
+        # "will not generate session meta events or testament events"
         killed = self._others(caller)
-        return MetaResult([len(killed)], outputs=_farewells(killed, kwargs))
+        return MetaResult([len(killed)], outputs=_farewells(killed, kwargs), silent=True)
 
     def _others(self, caller: Session) -> list[Session]:
         return [session for session in self._sessions.values() if session is not caller]
@@ -218,7 +221,9 @@ class MetaApi:
         return MetaResult([self._dealer.lookup(_text(args, "procedure"), _match(args))])
 
     def _match_registration(self, caller: Session, args: Args, kwargs: Kwargs) -> MetaResult:
-        return MetaResult([self._dealer.match(_text(args, "procedure"))])
+        # The router's own procedures have no registration, and no pattern takes their calls.
+        procedure = _text(args, "procedure")
+        return MetaResult([None if uris.is_reserved(procedure) else self._dealer.match(procedure)])
 
     def _get_registration(self, caller: Session, args: Args, kwargs: Kwargs) -> MetaResult:
         registration = self._dealer.get(registration_id := _id(args, "registration"))

@@ -37,10 +37,11 @@ class Registration:
     One procedure or pattern with the callees that implement it.
 
     ``callees`` stands in the order of registration. ``sole`` is the only callee while there
-    is exactly one, else ``None``.
+    is exactly one and it does not ask who calls, else ``None``.
     """
 
     __slots__ = (
+        "asks_for_caller",
         "callees",
         "created",
         "forwards_timeout",
@@ -61,6 +62,7 @@ class Registration:
         self.callees: list[Session] = []
         self.sole: Session | None = None
         self.forwards_timeout: set[Session] = set()  # those that asked for forward_timeout
+        self.asks_for_caller: set[Session] = set()  # those that asked for disclose_caller
         self.turn = 0  # of roundrobin: the index of the callee whose turn it is
 
     def details(self) -> dict[str, Any]:
@@ -96,23 +98,29 @@ class Registration:
             return ((self.turn + step) % count for step in range(count))
         return iter(range(count - 1, -1, -1) if self.invoke == LAST else range(count))
 
-    def attach(self, callee: Session, forward_timeout: bool) -> None:
+    def attach(self, callee: Session, forward_timeout: bool, disclose_caller: bool) -> None:
         """Add ``callee`` as the last one."""
         self.callees.append(callee)
         if forward_timeout:
             self.forwards_timeout.add(callee)
-        self.sole = callee if len(self.callees) == 1 else None
+        if disclose_caller:
+            self.asks_for_caller.add(callee)
+        self._choose_sole()
 
     def detach(self, callee: Session) -> None:
         """Take ``callee`` out; whose turn it was among the others, it still is."""
         index = self.callees.index(callee)
         del self.callees[index]
         self.forwards_timeout.discard(callee)
+        self.asks_for_caller.discard(callee)
         if index < self.turn:
             self.turn -= 1
         if self.turn >= len(self.callees):
             self.turn = 0
-        self.sole = self.callees[0] if len(self.callees) == 1 else None
+        self._choose_sole()
+
+    def _choose_sole(self) -> None:
+        self.sole = self.callees[0] if len(self.callees) == 1 and not self.asks_for_caller else None
 
 
 class Registrations:
@@ -154,6 +162,7 @@ class Registrations:
         match = choice(options, "match", uris.MATCH_POLICIES)
         invoke = choice(options, "invoke", INVOCATION_POLICIES)
         forward_timeout = flag(options, "forward_timeout")
+        disclose_caller = flag(options, "disclose_caller")
         known = self.table.get(match, procedure)
         if known is not None:
             _check_joins(known, callee, invoke)
@@ -161,7 +170,7 @@ class Registrations:
             text = f"limit registrations_per_session={self.limit_per_session} is reached"
             raise Refused(uris.LIMIT_EXCEEDED, text)
         registration = known or self._create(procedure, match, invoke, created)
-        registration.attach(callee, forward_timeout)
+        registration.attach(callee, forward_timeout, disclose_caller)
         callee.registrations[registration.id] = registration
         return registration, known is None
 

@@ -38,9 +38,13 @@ def is_valid(uri: str, match: str = EXACT, rules: str = "loose") -> bool:
     return _PATTERNS[rules][match].fullmatch(uri) is not None
 
 
+# Procedures and topics under these belong to the router and its realm extensions.
+RESERVED: Final = ("wamp.", "concord.", "dstm.")
+
+
 def is_reserved(uri: str) -> bool:
     """Tell whether ``uri`` lies in a namespace that only the router may register or publish in."""
-    return uri.startswith("wamp.")
+    return uri.startswith(RESERVED) or f"{uri}." in RESERVED
 
 
 # WAMP BP 'URIs': errors

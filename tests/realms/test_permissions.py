@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from realms.config import Permission, RoleConfig
 from realms.permissions import MAX_CACHED, MAX_CACHED_LENGTH, Grant, Role, compile_roles, shortened
@@ -262,8 +263,10 @@ class TestDisclosure:
     )
     def test_is_part_of_the_grant(self, disclosure: str, expected: Grant) -> None:
         clerk = role(may("com.x", disclosure=disclosure))
-        assert clerk.may_call("com.x") == expected
         assert clerk.may_publish("com.x") == expected
+        # The callee may ask who calls: where it must never learn that, a call is not plain.
+        plain = disclosure == "on_request"
+        assert clerk.may_call("com.x") == structs.replace(expected, plain=plain)
 
 
 class TestInvalidRequests:

@@ -450,6 +450,13 @@ class TestRefusedPayload:
         stage = play("ann", strict_ids=True)
         assert self.refuse(stage, "ann", [48, 1, {}, "com.p"]) == [("ann", [8, 48, 1, {}, *self.ERROR])]
         assert stage("ann", [32, 2, {}, "com.t"])[0][1][0] == 33  # the id was used
+        assert self.refuse(stage, "ann", [48, 2, {}, "com.p"]) == []  # further input of a call that has ended
+
+    def test_of_a_call_with_an_old_id(self) -> None:
+        """A caller without progressive invocations has no further input."""
+        stage = play()
+        stage.join("ann", features=frozenset())
+        assert self.refuse(stage, "ann", [48, 2, {}, "com.p"]) == [("ann", [8, 48, 2, {}, *self.ERROR])]
         with pytest.raises(ProtocolViolation, match="request id 2 was used before"):
             self.refuse(stage, "ann", [48, 2, {}, "com.p"])
 
@@ -530,8 +537,15 @@ class TestUndeliverable:
     def test_an_event_is_counted(self) -> None:
         stage = self.stage()
         assert self.fails(stage, "ann", [36, 1, 2, {}, ["x"]]) == []
-        assert self.fails(stage, "ann", [8, 48, 1, {}, "com.error"]) == []
-        assert stage.realm.counters["events_dropped"] == 2
+        assert stage.realm.counters["events_dropped"] == 1
+
+    def test_an_error_without_payload_is_answered_too(self) -> None:
+        """Its URI alone may be too long; the error that says so is not answered once more."""
+        stage = self.stage()
+        assert self.fails(stage, "ann", [8, 48, 1, {}, "com.error"]) == [
+            ("ann", [8, 48, 1, {}, self.EXCEEDED, self.TEXT])
+        ]
+        assert self.fails(stage, "ann", [8, 48, 1, {}, self.EXCEEDED, self.TEXT]) == []
 
 
 class TestDroppedEvents:

@@ -74,7 +74,7 @@ class TestRegister:
 
     def test_options_that_are_none_are_absent(self):
         play = Play().join("callee")
-        options = {"match": None, "invoke": None, "forward_timeout": None}
+        options = {"match": None, "invoke": None, "forward_timeout": None, "disclose_caller": None}
 
         assert play("callee", [64, 1, options, "com.x"])[0] == ("callee", [65, 1, 1])
 
@@ -383,6 +383,27 @@ class TestCallerIdentification:
                 [68, 2, 1, {"caller": 2, "caller_authid": "caller@x", "caller_authrole": "user"}],
             )
         ]
+
+    @pytest.mark.parametrize(("disclose", "told"), [(True, True), (None, True), (False, False)])
+    def test_the_callee_asks(self, disclose, told):
+        """'A Callee MAY request the disclosure of caller identity'; the realm may forbid it."""
+        play = pair(options={"disclose_caller": True})
+        details = {"caller": 2, "caller_authid": "caller@x", "caller_authrole": "user"} if told else {}
+
+        expected = [("callee", [68, 1, 1, details])]
+        assert play("caller", [48, 1, {}, "com.x"], disclose=disclose) == expected
+
+    def test_each_callee_asks_for_itself(self):
+        play = Play().join("asks", "other", "caller")
+        play("asks", [64, 1, {"invoke": "roundrobin", "disclose_caller": True}, "com.x"])
+        play("other", [64, 1, {"invoke": "roundrobin"}, "com.x"])
+
+        (first,), (second,) = play("caller", [48, 1, {}, "com.x"]), play("caller", [48, 2, {}, "com.x"])
+        play("asks", [66, 2, 1])
+        (third,) = play("caller", [48, 3, {}, "com.x"])
+
+        assert [name for name, _ in (first, second, third)] == ["asks", "other", "other"]
+        assert [wire[3].get("caller") for _, wire in (first, second, third)] == [3, None, None]
 
 
 class TestPayloadPassthru:

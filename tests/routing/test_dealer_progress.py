@@ -1,9 +1,10 @@
 """The dealer: progressive results and progressive invocations, by wire arrays (see dealer_play)."""
 
 import pytest
-from dealer_play import CANCELED, NOW, PPT, Play, pair
+from dealer_play import CANCELED, EVERYTHING, NO_CANCELING, NOW, PPT, Play, interrupted, pair
 
 from router.wamp.errors import ProtocolViolation
+from router.wamp.messages import Error
 
 
 class TestProgressiveResults:
@@ -191,3 +192,41 @@ class TestProgressiveInvocations:
         assert play("caller", [48, 1, {"progress": True}, "com.x"]) == []
         assert play("caller", [48, 1, {}, "com.x"]) == []
         assert play("callee", [8, 68, 1, {}, CANCELED]) == [("caller", [8, 48, 1, {}, CANCELED])]
+
+
+class TestFailuresOnTheWay:
+    """A message of a call could not be carried: the call ends, and whoever is still at it is told."""
+
+    TOO_LARGE = Error(68, 1, {}, "wamp.error.payload_size_exceeded", ["too large"])
+    TO_CALLER = ("caller", [8, 48, 5, {}, "wamp.error.payload_size_exceeded", ["too large"]])
+    TO_CALLEE = interrupted("callee", 1, reason="wamp.error.payload_size_exceeded")
+
+    def test_a_callee_that_did_not_get_its_invocation_is_not_interrupted(self):
+        play = pair()
+        for options in ({}, {"progress": True}):
+            play("caller", [48, 5, options, "com.x"])
+            callee = play.sessions["callee"]
+            error = Error(68, callee.next_invocation_id - 1, {}, *self.TO_CALLER[1][4:])
+            assert play.told(play.dealer.undelivered(callee, error)) == [self.TO_CALLER]
+
+    @pytest.mark.parametrize("last", [{"progress": True}, {}])
+    def test_a_callee_that_got_an_earlier_chunk_is_interrupted(self, last):
+        play = pair()
+        play("caller", [48, 5, {"progress": True}, "com.x"])
+        play("caller", [48, 5, last, "com.x"])
+        callee = play.sessions["callee"]
+        assert play.told(play.dealer.undelivered(callee, self.TOO_LARGE)) == [self.TO_CALLER, self.TO_CALLEE]
+        assert play.pending() == (0, 0)
+
+    def test_a_call_that_has_ended(self):
+        play = pair()
+        play("caller", [48, 5, {}, "com.x"])
+        play("callee", [70, 1, {}])
+        assert play.dealer.undelivered(play.sessions["callee"], self.TOO_LARGE) == []
+
+    @pytest.mark.parametrize("cancels", [True, False])
+    def test_a_callee_that_works_on_is_interrupted(self, cancels):
+        play = pair(callee_features=EVERYTHING if cancels else NO_CANCELING)
+        play("caller", [48, 5, {"receive_progress": True}, "com.x"])
+        told = play.told(play.dealer.error(play.sessions["callee"], self.TOO_LARGE, interrupt=True))
+        assert told == [self.TO_CALLER, *([self.TO_CALLEE] if cancels else [])]

@@ -206,6 +206,28 @@ def test_kill_all_spares_the_caller(scene):
     assert scene.kill("wamp.session.kill_all", reason="a.b", message="bye") == expected
 
 
+@pytest.mark.parametrize(
+    ("uri", "args", "silent"),
+    [
+        ("wamp.session.kill", [2], False),
+        ("wamp.session.kill_by_authid", ["bob"], False),
+        ("wamp.session.kill_by_authrole", ["staff"], False),
+        ("wamp.session.kill_all", [], True),
+    ],
+)
+def test_kill_all_is_silent(scene, uri, args, silent):
+    """'Closing all sessions in the realm will not generate session meta events or testament events'"""
+    assert scene.call(uri, *args).silent is silent
+
+
+@pytest.mark.parametrize("uri", ["wamp.session.count", "wamp", "concord.x", "dstm.x"])
+def test_no_registration_matches_what_is_the_routers_own(scene, uri):
+    """The answer is that of dispatch: a client's pattern never gets such a call."""
+    scene.dealer.register(scene.sessions[2], Register(1, {"match": "prefix"}, ""), NOW)
+    assert scene.ask("wamp.registration.match", uri) == result(None)
+    assert scene.ask("wamp.registration.match", "com.x") == result(1)
+
+
 KILLS = [
     ("wamp.session.kill", [2]),
     ("wamp.session.kill_by_authid", ["bob"]),

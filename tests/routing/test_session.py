@@ -1,0 +1,37 @@
+"""A session, and what a client announces about itself."""
+
+import pytest
+
+from router.routing.session import Session, announced_features
+
+
+def test_repr_names_it():
+    assert repr(Session(7, "alice", "user")) == "<Session 7 'alice' as 'user'>"
+
+
+def test_roles_and_features():
+    roles = {
+        "caller": {"features": {"call_canceling": True, "x": False}},
+        "callee": {"features": {"call_canceling": True}},
+        "publisher": {},
+    }
+    expected = {"caller", "callee", "publisher", "caller.call_canceling", "callee.call_canceling"}
+    assert announced_features(roles) == expected
+    assert Session(1, features=expected).supports("callee.call_canceling")
+    assert not Session(1, features=expected).supports("publisher.call_canceling")
+
+
+@pytest.mark.parametrize("value", [1, "true", None, [], {}])
+def test_a_feature_is_announced_by_true_alone(value):
+    """'call_canceling|bool := true' (WAMP AP 'Call Canceling')"""
+    assert announced_features({"callee": {"features": {"call_canceling": value}}}) == {"callee"}
+
+
+@pytest.mark.parametrize("attributes", [None, [], "x", {"features": None}, {"features": ["call_canceling"]}])
+def test_a_role_of_another_shape_announces_nothing_else(attributes):
+    assert announced_features({"callee": attributes}) == {"callee"}
+
+
+def test_the_second_spelling_of_canceling():
+    """WAMP AP 'Progressive Call Invocations' has "call_cancelling"."""
+    assert "callee.call_canceling" in announced_features({"callee": {"features": {"call_cancelling": True}}})
