@@ -39,7 +39,13 @@ class RenewableContext:
         endpoint = serverFromString(self._reactor, self._description)
         context: SSL.Context = endpoint._sslContextFactory.getContext()
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        context.set_alpn_select_callback(_select_protocol)
         return context
+
+
+def _select_protocol(_: SSL.Connection, offered: list[bytes]) -> Any:
+    """Answer ALPN, which browsers send: Twisted's own answer needs a connection that it made itself."""
+    return b"http/1.1" if b"http/1.1" in offered else SSL.NO_OVERLAPPING_PROTOCOLS
 
 
 def endpoint_and_context(reactor: Any, description: str) -> tuple[Any, RenewableContext | None]:
