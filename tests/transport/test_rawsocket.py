@@ -11,6 +11,7 @@ from fake_realm import HELLO, Bench, Wire, wamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import reactor
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
 from twisted.internet.error import ConnectionDone
@@ -354,6 +355,25 @@ def test_what_follows_the_end_in_the_same_read_is_ignored() -> None:
     assert bench.realm.taken == []
     wire.protocol.dataReceived(frame(wamp(16, 1, {}, "com.x")))
     assert bench.realm.taken == []
+
+
+@pytest.mark.parametrize("unusual", [frame(b"x" * 2000), frame(b"x", 1), frame(b"x", 7)])
+def test_unusual_frames_after_the_end_in_the_same_read_are_ignored(unusual: bytes) -> None:
+    bench = RawBench(message_limit_bytes=1024)
+    wire = bench.join()
+    answers = bench.send(wire, frame(b"no json") + unusual)
+    assert [answer[0] for answer in answers] == [3]
+    assert bench.counters["oversized_incoming"] == 0
+
+
+def test_a_unix_peer_has_no_address() -> None:
+    bench = RawBench()
+    protocol = bench.factory.buildProtocol(None)
+    wire = Wire(protocol, UNIXAddress(None))
+    protocol.makeConnection(wire)
+    protocol.dataReceived(JSON_16M + frame(HELLO))
+    (peer,) = bench.entrance.peers
+    assert (peer.host, peer.address, peer.transport) == ("", "unix", "rawsocket")
 
 
 def test_goodbye_is_answered_and_a_second_session_may_follow() -> None:

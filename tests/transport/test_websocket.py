@@ -1,18 +1,13 @@
-"""WebSocket as the peer sees it: with the fast path, and the same without (RFC 6455)."""
+"""One WebSocket connection of the router as the peer sees it: octets in, octets out (RFC 6455)."""
 
 import json
-import random
 import socket
 import zlib
-from itertools import pairwise
 from typing import Any
 
 import pytest
 import pytest_twisted
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from fake_realm import HELLO, Bench, Wire, wamp
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
@@ -23,263 +18,14 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import Site
+from websocket_peer import BINARY, CLOSE, PING, PONG, TEXT, frame, frames, request
 
 from router.node_config import Heartbeat, WebSocketTransport
 from router.routing.outputs import Delivery
 from router.transport.listener import Listener
-from router.transport.websocket import FastWebSocket, WebSocketFactory, options_as_class
+from router.transport.websocket import WebSocketFactory, accept_deflate
 from router.wamp import uris
 from router.wamp.messages import Event, Goodbye, Result
-
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-
-
-def request(
-    path: str = "/ws", protocols: str | None = "wamp.2.json", extensions: str = "", **headers: str
-) -> bytes:
-    """Write the opening handshake of a client."""
-    lines = [
-        f"GET {path} HTTP/1.1",
-        "Host: 127.0.0.1:8080",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        "Sec-WebSocket-Version: 13",
-    ]
-    if protocols is not None:
-        lines.append(f"Sec-WebSocket-Protocol: {protocols}")
-    if extensions:
-        lines.append(f"Sec-WebSocket-Extensions: {extensions}")
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def frame(
-    payload: bytes,
-    opcode: int = TEXT,
-    *,
-    fin: bool = True,
-    rsv: int = 0,
-    mask: bytes | None = b"\x11\x22\x33\x44",
-    length_bytes: int | None = None,
-) -> bytes:
-    """Write one frame; ``length_bytes`` (0, 2, 8) forces how its length is written."""
-    n = len(payload)
-    if length_bytes is None:
-        length_bytes = 0 if n < 126 else 2 if n < 65536 else 8
-    short = {0: n, 2: 126, 8: 127}[length_bytes]
-    head = bytes((fin << 7 | rsv << 4 | opcode, (mask is not None) << 7 | short))
-    head += n.to_bytes(length_bytes, "big") if length_bytes else b""
-    if mask is None:
-        return head + payload
-    key = (mask * (n // 4 + 1))[:n]
-    masked = (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(n, "big")
-    return head + mask + masked
-
-
-def frames(data: bytes) -> list[tuple[int, bytes]]:
-    """Cut what the router wrote into (opcode, payload); its frames are whole and not masked."""
-    found = []
-    while data:
-        assert data[0] & 0x80
-        n, start = data[1], 2
-        if n > 125:
-            start = 4 if n == 126 else 10
-            n = int.from_bytes(data[2:start], "big")
-        found.append((data[0] & 0x7F, data[start : start + n]))
-        data = data[start + n :]
-    return found
-
-
-# The fast path against Autobahn alone
-
-
-class Collecting(FastWebSocket):
-    """Gathers the messages, whichever way they come."""
-
-    def onOpen(self) -> None:
-        self.messages: list[bytes] = []
-        self.fast = 0
-
-    def receive_all(self, messages: list[bytes], now: float) -> None:
-        self.messages += messages
-        self.fast += len(messages)
-
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        assert isBinary is (self.opcode == 0x82)
-        self.messages.append(payload)
-
-
-class BinaryCollecting(Collecting):
-    opcode = 0x82
-
-
-class Plain(Collecting):
-    """The same without the fast path."""
-
-    dataReceived = WebSocketServerProtocol.dataReceived
-
-
-class BinaryPlain(Plain):
-    opcode = 0x82
-
-
-LIMIT = 66_000
-
-
-def opened(kind: type[Collecting]) -> tuple[Any, Wire]:
-    """Give a protocol of ``kind`` after its opening handshake, and its wire."""
-    factory = WebSocketServerFactory(reactor=Clock(), server="")
-    factory.log = kind.log
-    factory.setProtocolOptions(
-        maxFramePayloadSize=LIMIT, maxMessagePayloadSize=LIMIT, openHandshakeTimeout=0, failByDrop=False
-    )
-    protocol: Any = options_as_class(kind, factory)()
-    protocol.factory = factory
-    wire = Wire(protocol)
-    protocol.makeConnection(wire)
-    protocol.dataReceived(request(protocols=None))
-    assert wire.take().startswith(b"HTTP/1.1 101 ")
-    return protocol, wire
-
-
-def outcome(kind: type[Collecting], pieces: list[bytes]) -> Any:
-    """Feed ``pieces``; give the messages, the bytes written, and how the connection stands."""
-    protocol, wire = opened(kind)
-    for piece in pieces:
-        if wire.connected:
-            protocol.dataReceived(piece)
-    if protocol.closeHandshakeTimeoutCall is not None:
-        protocol.closeHandshakeTimeoutCall.cancel()
-    return protocol.messages, wire.take(), wire.connected, wire.aborted, protocol.state
-
-
-def sized(draw: Any) -> bytes:
-    size = draw(st.one_of(st.integers(0, 20), st.sampled_from([124, 125, 126, 127, 128, 300, 65535, 65536])))
-    piece = draw(st.sampled_from([b"x", "\u00e4".encode(), "\U0001f600".encode(), b"xyz\n"]))
-    return bytes((piece * (size // len(piece) + 1))[:size])  # a cut character is invalid UTF-8
-
-
-@st.composite
-def some_frames(draw: Any, opcode: int) -> bytes:
-    """Draw frames of one message, or a control frame, or a breach of the protocol."""
-    mask = draw(st.sampled_from([b"\x11\x22\x33\x44", b"\0\0\0\0", b"\xff\0\xff\0"]))
-    what = draw(st.sampled_from(["whole"] * 6 + ["fragments", "ping", "pong", "breach", "other", "close"]))
-    payload = sized(draw)
-    if what == "whole":
-        return frame(payload, opcode, mask=mask)
-    if what == "fragments":
-        middle = frame(b"p", PING) if draw(st.booleans()) else b""
-        cut = draw(st.integers(0, len(payload)))
-        return (
-            frame(payload[:cut], opcode, fin=False, mask=mask) + middle + frame(payload[cut:], 0, mask=mask)
-        )
-    if what in ("ping", "pong"):
-        return frame(payload[:125], PING if what == "ping" else PONG, mask=mask)
-    if what == "close":
-        return frame(draw(st.sampled_from([b"", b"\x03\xe8", b"\x03\xe8bye", b"\x00\x01", b"x"])), CLOSE)
-    if what == "other":
-        return frame(payload, draw(st.sampled_from([0, 3, 7, 11, 15])), mask=mask)
-    return bytes(
-        draw(
-            st.sampled_from(
-                [
-                    frame(payload, opcode, mask=None),
-                    frame(payload, opcode, rsv=4),
-                    frame(payload, opcode, rsv=1),
-                    frame(b"x" * 50, opcode, length_bytes=2),
-                    frame(b"x" * 50, opcode, length_bytes=8),
-                    frame(b"x" * 300, opcode, length_bytes=8),
-                    frame(b"x" * (LIMIT + 1), opcode),
-                    frame(b"ok \xff no", opcode),
-                    frame(b"x", PING, fin=False),
-                    frame(b"x" * 126, PING),
-                ]
-            )
-        )
-    )
-
-
-@given(
-    binary=st.booleans(),
-    data=st.data(),
-    count=st.integers(1, 8),
-    cuts=st.lists(st.one_of(st.integers(0, 400), st.integers(0, 140_000)), max_size=12),
-)
-@settings(deadline=None, max_examples=400)
-def test_the_fast_path_changes_nothing_that_can_be_seen(
-    binary: bool, data: Any, count: int, cuts: list[int]
-) -> None:
-    """Equal messages, equal bytes in answer, an equal end, wherever the stream is cut."""
-    opcode = BINARY if binary else TEXT
-    stream = b"".join(data.draw(some_frames(opcode)) for _ in range(count))
-    edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    pieces = [stream[a:b] for a, b in pairwise(edges) if a < b]
-    fast, plain = (BinaryCollecting, BinaryPlain) if binary else (Collecting, Plain)
-    assert outcome(fast, pieces) == outcome(plain, pieces)
-
-
-@given(st.lists(st.binary(max_size=140), min_size=1, max_size=6), st.integers(1, 40))
-@settings(deadline=None, max_examples=60)
-@example([b"x" * 65_535, b"y" * 126], 1)
-def test_small_pieces(payloads: list[bytes], size: int) -> None:
-    stream = b"".join(frame(payload, BINARY, mask=bytes(range(4))) for payload in payloads)
-    size = max(size, len(stream) // 500)
-    pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
-    messages, written, *_ = outcome(BinaryCollecting, pieces)
-    assert messages == payloads
-    assert written == b""
-
-
-@pytest.mark.parametrize("payload", [b"", b"x", b"xyz" * 20])
-def test_an_unmasked_frame_is_refused_however_short_it_is(payload: bytes) -> None:
-    _, written, *_ = outcome(Collecting, [frame(payload, mask=None)])
-    assert frames(written) == [(CLOSE, b"\x03\xeaunmasked client-to-server frame")]
-
-
-@pytest.mark.parametrize("size", range(1, 12))
-def test_the_first_octets_of_a_frame(size: int) -> None:
-    """Whatever of a header has come, the rest is waited for."""
-    for data in (frame(b"x" * 300), frame(b"x" * 20), frame(b"x" * 65_536)):
-        messages, written, *_ = outcome(Collecting, [data[:size], data[size:]])
-        assert [len(message) for message in messages] == [len(data) - header(data)]
-        assert written == b""
-
-
-def header(data: bytes) -> int:
-    """Tell how long the header of the frame ``data`` is, with its mask."""
-    return {126: 8, 127: 14}.get(data[1] & 0x7F, 6)
-
-
-def test_whole_frames_take_the_fast_path() -> None:
-    """All of a read, and one that comes in two pieces; so the comparison above compares two things."""
-    protocol, _ = opened(Collecting)
-    stream = frame(b"one") + frame(b"x" * 126) + frame("\u00e4".encode() * 100) + frame(b"y" * 65535)
-    protocol.dataReceived(stream[:-10])
-    protocol.dataReceived(stream[-10:] + frame(b"")[:3])
-    protocol.dataReceived(frame(b"")[3:])
-    assert protocol.fast == len(protocol.messages) == 5
-    plain, _ = opened(Plain)
-    plain.dataReceived(stream)
-    assert plain.fast == 0
-    assert len(plain.messages) == 4
-
-
-def test_a_large_frame_is_never_gathered_twice() -> None:
-    """Of a frame of 8 MB, nothing waits in the buffer that a next piece would be appended to."""
-    protocol, _ = opened(Collecting)
-    protocol.maxMessagePayloadSize = protocol.maxFramePayloadSize = 2**23
-    payload = random.Random(7).randbytes(2**22).hex().encode()
-    data = frame(payload)
-    for start in range(0, len(data), 65536):
-        protocol.dataReceived(data[start : start + 65536])
-        assert protocol.data == b""
-    assert protocol.messages == [payload]
-    protocol.dataReceived(frame(b"after"))
-    assert protocol.messages[1:] == [b"after"]
-
-
-# One connection of the router
 
 
 class WebBench(Bench):
@@ -629,6 +375,46 @@ def test_a_realm_with_its_own_heartbeat() -> None:
     assert len(watches) == 3
     protocol.connectionLost(Failure(ConnectionDone()))
     assert not any(protocol in watch._slice_of for watch in watches)
+
+
+def test_nobody_watches_before_the_listener_has_started() -> None:
+    """A realm's times are remembered until then."""
+    bench = WebBench()
+    bench.realm.heartbeat = RealmHeartbeat(1000)
+    bench.join()
+    watches: list[Any] = []
+    bench.listener.start(watches.append)
+    assert len(watches) == 2
+
+
+def test_a_silent_connection_without_a_session() -> None:
+    bench = WebBench()
+    wire = bench.connect()
+    wire.protocol.silent()
+    assert wire.aborted
+    assert bench.counters["heartbeats_missed"] == 1
+
+
+def test_a_message_after_the_end_is_nobodys() -> None:
+    bench = WebBench()
+    wire = bench.join()
+    bench.send(wire, frame(b"", CLOSE))
+    wire.protocol.onMessage(wamp(48, 1, {}, "com.x"), False)
+    assert bench.realm.taken == []
+
+
+def test_a_failure_of_autobahn_is_logged() -> None:
+    with capturedLogs() as logs:
+        try:
+            raise ValueError("a defect")
+        except ValueError:
+            WebBench().factory.log.failure("{text}", text="unused")
+    (entry,) = logs
+    assert entry["log_failure"].type is ValueError
+
+
+def test_an_unknown_kind_of_offer_is_not_accepted() -> None:
+    assert accept_deflate([object()]) is None
 
 
 def test_goodbye_of_the_router() -> None:
