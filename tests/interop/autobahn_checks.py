@@ -15,7 +15,7 @@ from typing import Any
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CallOptions, PublishOptions, RegisterOptions, SubscribeOptions
 
-UNICODE = "grüße ☃ 𝄞 \u2028 \u0001 – 日本語"
+UNICODE = "grüße ☃ 𝄞 \u2028 \u0001 日本語"
 BINARY = bytes(range(256))
 BIG = "0123456789abcdef" * 31_250  # 500 kB
 ACKNOWLEDGED = PublishOptions(acknowledge=True)

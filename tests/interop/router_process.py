@@ -89,7 +89,10 @@ class RouterProcess:
     def assert_no_defect(self, since: int = 0) -> None:
         """Fail where a line from ``since`` on tells of an error of the router's own."""
         text = "".join(self.lines[since:])
-        assert not _TROUBLE.search(text), f"the router logged an error of its own:\n{text}"
+        trouble = _TROUBLE.search(text)
+        assert trouble is None, (
+            f"the router logged an error of its own:\n{text[max(0, trouble.start() - 500) :][:5000]}"
+        )
 
     def _read(self) -> None:
         assert self._process.stdout is not None
