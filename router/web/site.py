@@ -16,20 +16,41 @@ from twisted.web.static import Data, File
 OWN_PAGE: Final = Path(__file__).parent / "static"
 
 SECURITY_HEADERS: Final = {
-    b"Content-Security-Policy": b"default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'",
+    b"Content-Security-Policy": b"default-src 'self'; connect-src 'self' ws: wss:; "
+    b"frame-ancestors 'none'; base-uri 'none'",
     b"Referrer-Policy": b"no-referrer",
     b"X-Content-Type-Options": b"nosniff",
     b"X-Frame-Options": b"DENY",
 }
 
 
+# A body is read and dropped up to this, so that a client that sends one still gets its answer.
+MAX_BODY_BYTES: Final = 65536
+
+
 class _Request(Request):
-    """A request whose answer carries the security headers."""
+    """A request for a page: GET or HEAD, without a body; the answer carries the security headers."""
+
+    _dropped = 0
+
+    def gotLength(self, length: int | None) -> None:
+        super().gotLength(0)  # Twisted would store a long body in a file
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self._dropped += len(data)
+        if self._dropped > MAX_BODY_BYTES:
+            self.channel.forceAbortClient()
 
     def process(self) -> None:
         for name, value in SECURITY_HEADERS.items():
             self.setHeader(name, value)
-        super().process()
+        if self.method in (b"GET", b"HEAD"):
+            super().process()
+        else:
+            self.setResponseCode(405)
+            self.setHeader(b"Allow", b"GET, HEAD")
+            self.setHeader(b"Content-Length", b"0")
+            self.finish()
 
     def write(self, data: bytes) -> None:
         if not self.startedWriting:
@@ -39,6 +60,9 @@ class _Request(Request):
 
 class _Files(File):
     """A directory of files; a directory without an index page is not found."""
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        return self.childNotFound if b"\0" in path else super().getChild(path, request)
 
     def directoryListing(self) -> Resource:
         return self.childNotFound
