@@ -13,6 +13,7 @@ Rules of this file:
   word arrives; for ``CLOSE_SECONDS`` at most.
 """
 
+import struct
 from typing import Any, Final
 
 from twisted.internet.interfaces import IAddress, IProtocol
@@ -49,6 +50,7 @@ _LEAST_PEER_LIMIT: Final = 2**10
 _REGULAR: Final = 0
 _PING: Final = 1
 _PONG: Final = 2
+_PREFIX: Final = struct.Struct(">I").unpack_from
 _LENGTH_BITS: Final = 0xFFFFFF
 _PING_FRAME: Final = b"\x01\0\0\0"
 
@@ -230,12 +232,12 @@ class RawSocketConnection:
 
     def _take_frames(self, data: bytes) -> None:
         """Take each whole frame of ``data``, and keep the rest (benchmark: all RawSocket rows)."""
-        limit, number = self._limit, int.from_bytes
+        limit, prefix = self._limit, _PREFIX
         messages: list[bytes] = []
         position, end, need = 0, len(data), PREFIX_BYTES
         while end - position >= PREFIX_BYTES:
             start = position + PREFIX_BYTES
-            kind, length = _REGULAR, number(data[position:start], "big")
+            kind, (length,) = _REGULAR, prefix(data, position)
             if length > limit:  # or one of the first octet's bits is set
                 kind, length = length >> 24, length & _LENGTH_BITS
                 if kind & 8 and not length:

@@ -140,8 +140,9 @@ def test_each_breach_ends_in_the_same_way(name: str, opcode: int, cut: int) -> N
     fast, plain = (Collecting, Plain) if opcode == TEXT else (BinaryCollecting, BinaryPlain)
     bad, good = breaches(opcode)[name], frame(b"good", opcode)
     for cut_at in (cut, len(bad) - cut):
-        pieces = [good + bad[:cut_at], bad[cut_at:] + good, good]
-        assert outcome(fast, pieces, LOWER_LIMIT) == outcome(plain, pieces, LOWER_LIMIT)
+        for after in (good, b""):
+            pieces = [piece for piece in (good + bad[:cut_at], bad[cut_at:] + after, after) if piece]
+            assert outcome(fast, pieces, LOWER_LIMIT) == outcome(plain, pieces, LOWER_LIMIT)
 
 
 @given(
