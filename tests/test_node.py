@@ -124,7 +124,7 @@ class TestSessions:
 
     @asynchronous
     async def test_a_realms_own_heartbeat(self, bench: Bench) -> None:
-        """A silent peer of the realm with short times goes; one of the other realm, on the same port, stays."""
+        """A silent peer of the realm with short times goes; one of another realm on that port stays."""
         quick = {**OPEN, "heartbeat": {"interval_ms": 100, "timeout_ms": 100}}
         node = bench.node({"quick": quick, "slow": OPEN})
         clients = {}
