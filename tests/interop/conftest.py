@@ -1,9 +1,11 @@
 """Routers for the whole run, and what every test answers for: no error of the router's own."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from node_programs import SOURCES, NodePrograms, install
 from router_configuration import write_certificate, write_configuration
 from router_process import RouterProcess, twistd
 
@@ -36,3 +38,12 @@ def router(running_router: RouterProcess) -> Iterator[RouterProcess]:
     before = len(running_router.lines)
     yield running_router
     running_router.assert_no_defect(before)
+
+
+@pytest.fixture(scope="session")
+def node(request: pytest.FixtureRequest) -> NodePrograms:
+    """The clients, installed, with the programs of this directory beside them."""
+    programs = install(request.config.cache.mkdir("interop-node"))
+    for source in SOURCES.glob("*.mjs"):
+        shutil.copy(source, programs.directory)
+    return programs

@@ -84,7 +84,8 @@ class RouterProcess:
     def assert_ended_well(self) -> None:
         """Fail unless the router, stopped, ended as it says it does: without an error, and in order."""
         self.assert_no_defect()
-        assert "stopped" in self.lines[-1] or "Server Shut Down" in self.lines[-1], self.log
+        assert any("stopped" in line for line in self.lines), self.log
+        assert self._process.returncode in (0, -signal.SIGTERM), self.log
 
     def assert_no_defect(self, since: int = 0) -> None:
         """Fail where a line from ``since`` on tells of an error of the router's own."""

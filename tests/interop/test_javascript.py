@@ -2,12 +2,11 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from node_programs import SOURCES, NodePrograms, install
+from node_programs import SOURCES, NodePrograms
 from router_configuration import SECRETS
 from router_process import RouterProcess
 
@@ -22,15 +21,6 @@ CANNOT = {
         "include_me": "cannot publish to itself",
     },
 }
-
-
-@pytest.fixture(scope="session")
-def node(request: pytest.FixtureRequest) -> NodePrograms:
-    """The clients, installed, with the programs of this directory beside them."""
-    programs = install(request.config.cache.mkdir("interop-node"))
-    for source in SOURCES.glob("*.mjs"):
-        shutil.copy(source, programs.directory)
-    return programs
 
 
 def transport(router: RouterProcess, library: str, kind: str, serializer: str) -> dict[str, Any]:
