@@ -17,6 +17,7 @@ from autobahn.wamp.exception import TransportLost
 from autobahn.wamp.interfaces import ITransport
 from autobahn.wamp.serializer import MsgPackSerializer
 from autobahn.wamp.types import TransportDetails
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from router.routing.handshake import Entrance, Peer
@@ -43,6 +44,7 @@ class LocalTransport:
     The connection of one component.
 
     :ivar component: the ``ApplicationSession``
+    :ivar is_closed: fires with this object when the connection has ended (Autobahn asks for it)
     """
 
     log = Logger("router.local")
@@ -57,6 +59,7 @@ class LocalTransport:
         self._reactor = reactor
         self._turn = turn
         self._open = True
+        self.is_closed: Deferred[LocalTransport] = Deferred()
         self._steps: list[tuple[Callable[[Any], object], Any]] = []  # of the next turn: function, argument
         peer = Peer(address="local", host="", transport="local", listener="local", message_limit_bytes=2**62)
         self._connection = Connection(peer, MSGPACK, self, entrance, turn, counters, _ignore_state)
@@ -123,7 +126,10 @@ class LocalTransport:
         if self._open:
             self._open = False
             self._connection.lost(reason)
-            self.component.onClose(True)
+            try:
+                self.component.onClose(True)
+            finally:
+                self.is_closed.callback(self)
 
 
 def _ignore_state(carrier: Any, state: Any) -> None:

@@ -96,7 +96,7 @@ async def test_the_oldest_version_is_1_2(bench: Bench) -> None:
     port = secure(bench).ports["ws"].getHost().port
     for version, name in ((ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")):
         assert await soon(deferToThread(handshake, port, version)) == (name, "one")
-    with pytest.raises(ssl.SSLError, match="(?i)alert.protocol.version"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)alert.protocol.version"):
         await soon(deferToThread(handshake, port, ssl.TLSVersion.TLSv1_1))
 
 
