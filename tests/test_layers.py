@@ -1,0 +1,125 @@
+"""
+The direction of imports, read from the source.
+
+A layer imports only what stands before it in ``LAYERS``; the realms and the transports stand side by
+side. What is pure imports no reactor, no clock and no randomness.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+WAMP, ROUTING, REALMS = "router.wamp", "router.routing", "realms"
+TRANSPORT, WEB, CONFIGURATION = "router.transport", "router.web", "router.configuration"
+SETTINGS = ("router.endpoint_strings", "router.node_config", "router.config_directory")
+
+# layer -> the layers that it may import, besides itself
+LAYERS: dict[str, set[str]] = {
+    WAMP: set(),
+    CONFIGURATION: set(),
+    ROUTING: {WAMP},
+    REALMS: {WAMP, ROUTING, CONFIGURATION, "router", "realms.config"},
+    "realms.config": {CONFIGURATION, "router.wamp.uris"},
+    TRANSPORT: {WAMP, ROUTING},
+    WEB: set(),
+    "router.endpoint_strings": {CONFIGURATION},
+    "router.node_config": {CONFIGURATION, WAMP, "router.endpoint_strings"},
+    "router.config_directory": {CONFIGURATION, WAMP, "realms.config", *SETTINGS},
+    "router.reload": {CONFIGURATION, "router.config_directory"},
+    "router.node": {
+        WAMP,
+        ROUTING,
+        REALMS,
+        TRANSPORT,
+        WEB,
+        CONFIGURATION,
+        *SETTINGS,
+        "router",
+        "router.reload",
+    },
+    "router.process": set(),
+    "router.tap": {CONFIGURATION, *SETTINGS, "router", "router.process", "router.node"},
+    "router.command": {*SETTINGS, "router", "router.process", "router.tap", "router.node"},
+    "twisted.plugins": {"router.tap"},
+    "router": set(),
+}
+# twisted.plugins names router.tap in a string; its reactor belongs to the transports.
+IMPURE = {"asyncio", "os", "random", "secrets", "socket", "threading", "time", "twisted", "uuid"}
+# What draws session ids stands with the other ids; the node hands it in.
+ALLOWED_IMPURITIES = {("router.wamp.ids", "random")}
+
+
+def modules() -> dict[str, Path]:
+    """Give module name -> file, of everything that is installed."""
+    found = {}
+    for package in ("router", "realms", "twisted/plugins"):
+        for file in sorted((ROOT / package).rglob("*.py")):
+            parts = file.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts).removesuffix(".__init__")] = file
+    return found
+
+
+MODULES = modules()
+
+
+def imports(name: str) -> set[str]:
+    """Give the names of all modules that a module imports, wherever it does."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[name].read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} has a relative import"
+            base = node.module or ""
+            submodules = {f"{base}.{alias.name}" for alias in node.names} & MODULES.keys()
+            found |= submodules or {base}
+    return found
+
+
+def layer_of(module: str) -> str:
+    """Give the layer with the longest name that ``module`` is in."""
+    inside = [layer for layer in LAYERS if module == layer or module.startswith(f"{layer}.")]
+    return max(inside, key=len)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_a_module_imports_only_layers_below_it(name: str) -> None:
+    layer = layer_of(name)
+    allowed = LAYERS[layer] | {layer}
+    for imported in sorted(imports(name)):
+        if imported.partition(".")[0] in ("router", "realms"):
+            assert imported in allowed or layer_of(imported) in allowed, f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", sorted(n for n in MODULES if layer_of(n) in (WAMP, ROUTING)))
+def test_the_core_knows_no_reactor_no_clock_and_no_randomness(name: str) -> None:
+    found = {(name, module.partition(".")[0]) for module in imports(name)}
+    impure = {(name, module) for module in IMPURE}
+    assert found & impure <= ALLOWED_IMPURITIES
+    attributes = {
+        node.attr
+        for node in ast.walk(ast.parse(MODULES[name].read_text()))
+        if isinstance(node, ast.Attribute)
+    }
+    assert not attributes & {"now", "utcnow", "today"}  # of datetime, which is a type of values too
+
+
+def test_realms_and_transports_do_not_know_each_other() -> None:
+    for name in MODULES:
+        if name.startswith(f"{REALMS}.") or name == REALMS:
+            assert not any(module.startswith(TRANSPORT) for module in imports(name)), name
+        if name.startswith(TRANSPORT):
+            assert not any(module.split(".")[0] == REALMS for module in imports(name)), name
+
+
+def test_realms_know_no_reactor() -> None:
+    for name in MODULES:
+        if layer_of(name) in (REALMS, "realms.config"):
+            assert not any(module.split(".")[0] == "twisted" for module in imports(name)), name
+
+
+def test_every_module_is_in_a_layer_and_every_layer_has_a_module() -> None:
+    assert {layer_of(name) for name in MODULES} == set(LAYERS)
+    assert len(MODULES) > 50
