@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from availability import unavailable
 
 SOURCES = Path(__file__).with_name("node")
 
@@ -59,7 +59,7 @@ def install(cache: Path) -> NodePrograms:
             command, cwd=directory, capture_output=True, text=True, timeout=300, check=False
         )
         if done.returncode:
-            _unavailable(f"npm ci failed:\n{done.stderr}")
+            unavailable(f"JavaScript clients: npm ci failed:\n{done.stderr}")
         (directory / "installed").touch()
     return NodePrograms(directory, version)
 
@@ -67,16 +67,9 @@ def install(cache: Path) -> NodePrograms:
 def _node_version() -> int:
     for command in ("node", "npm"):
         if shutil.which(command) is None:
-            _unavailable(f"no {command} on this machine")
+            unavailable(f"JavaScript clients: no {command} on this machine")
     printed = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
     version = int(printed.strip().lstrip("v").partition(".")[0])
     if version < _OLDEST:
-        _unavailable(f"Node {version} is older than {_OLDEST}")
+        unavailable(f"JavaScript clients: Node {version} is older than {_OLDEST}")
     return version
-
-
-def _unavailable(why: str) -> None:
-    """Skip the tests with JavaScript clients; in continuous integration, fail instead."""
-    if os.environ.get("CI", "").lower() in ("1", "true"):
-        pytest.fail(f"JavaScript clients must be tested here: {why}")
-    pytest.skip(f"JavaScript clients are not tested: {why}")

@@ -10,6 +10,7 @@ Rules of this file:
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -50,6 +51,7 @@ class RouterProcess:
         self._reader.start()
         try:
             self._wait(lambda: any("realms: " in line for line in self.lines), self.start_seconds)
+            self._get_page()
         except BaseException:
             self.stop()
             raise
@@ -106,6 +108,13 @@ class RouterProcess:
         with self._news:
             self._ended = True
             self._news.notify_all()
+
+    def _get_page(self) -> None:
+        """Ask for the web page: its answer tells that the reactor runs, and so hears signals."""
+        host, port = self.websocket.removeprefix("ws://").partition("/")[0].split(":")
+        with socket.create_connection((host, int(port)), timeout=self.start_seconds) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert connection.recv(8) == b"HTTP/1.1", self.log
 
     def _wait(self, ready: Callable[[], bool], seconds: float) -> None:
         with self._news:
