@@ -279,12 +279,13 @@ def describe(settings: Any, port: Any) -> str:
     place = getattr(address, "name", None)
     if isinstance(place, bytes):
         place = place.decode()
+    scheme = "tls" if secure else "tcp" if place is None else "unix"
     if place is None:
         host = f"[{address.host}]" if ":" in address.host else address.host
         place = f"{host}:{address.port}"
     serializers = ", ".join(settings.serializers)
     if not isinstance(settings, WebSocketTransport):
-        return f"RawSocket {'tls' if secure else 'tcp'}://{place} ({serializers})"
+        return f"RawSocket {scheme}://{place} ({serializers})"
     page = "" if settings.page == "none" else f", page http{'s' if secure else ''}://{place}/"
     return f"WebSocket ws{'s' if secure else ''}://{place}{settings.path} ({serializers}){page}"
 

@@ -132,7 +132,7 @@ class RouterProcess:
                 self.websocket_tls = url.replace("127.0.0.1", "localhost")
             else:
                 self.websocket = url
-        elif place.startswith("/"):
+        elif scheme == "unix":
             self.unix = place
         elif scheme == "tls":
             self.rawsocket_tls = int(place.rpartition(":")[2])
