@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest_twisted
+import txaio
+
+txaio.use_twisted()  # some tests import Autobahn's modules before anything of the router does
 
 
 @pytest_twisted.async_yield_fixture

@@ -13,6 +13,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import txaio
+
+txaio.use_twisted()  # before Autobahn's modules take what they need from txaio, once and for all
+
 from autobahn.wamp.exception import TransportLost
 from autobahn.wamp.interfaces import ITransport
 from autobahn.wamp.serializer import MsgPackSerializer
