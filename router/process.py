@@ -9,12 +9,12 @@ import sys
 from typing import Any, Final
 
 from twisted.logger import (
+    FileLogObserver,
     FilteringLogObserver,
     Logger,
     LogLevel,
     LogLevelFilterPredicate,
     formatEventAsClassicLogText,
-    FileLogObserver,
     jsonFileLogObserver,
 )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
 from operator import or_
-from typing import Annotated, Any, Final, Protocol, Union
+from typing import Annotated, Any, Final, Protocol
 
 from msgspec import Meta, Raw
 
@@ -42,9 +42,9 @@ _Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 def _usual(depth: int) -> Any:
     """Build the type of values with up to ``depth`` arrays and maps inside each other."""
-    usual: Any = Union[str, _Int, float, bool, None]
+    usual: Any = str | _Int | float | bool | None
     for _ in range(depth):
-        usual = Union[str, _Int, float, bool, None, list[usual], dict[str, usual]]
+        usual = str | _Int | float | bool | None | list[usual] | dict[str, usual]
     return usual
 
 

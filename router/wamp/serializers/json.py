@@ -16,8 +16,8 @@ from router.wamp.errors import ProtocolViolation
 from router.wamp.messages import Message
 from router.wamp.serializers.base import (
     ANY_MESSAGE,
-    MAX_DEPTH,
     BARE,
+    MAX_DEPTH,
     OUT_OF_RANGE,
     TOO_DEEP,
     USUAL,
