@@ -18,7 +18,11 @@ from router.tap import default_directory, load_or_exit
 
 def main(arguments: list[str] | None = None) -> int:
     """Run ``concord`` with ``arguments``; the exit code is returned."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help(sys.stderr)
+        return 2
     try:
         return int(options.command(options))
     except BrokenPipeError:
@@ -28,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="concord", description=f"Concord {__version__}, a WAMP router.")
     parser.add_argument("--version", action="version", version=f"Concord {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     run = _command(commands, "run", _run, "run the router in the foreground until SIGTERM or Ctrl-C")
     _add_config(run)
     run.add_argument(
@@ -74,16 +79,27 @@ def _run(options: argparse.Namespace) -> int:
     )
     process.raise_open_file_limit()
     node = Node(configuration, reactor)
-    try:
-        node.startService()
-    except CannotListenError as error:
-        sys.stderr.write(f"concord: {error}\n")
-        return 1
-    reactor.addSystemEventTrigger("before", "shutdown", node.stopService)
-    reactor.callWhenRunning(reload_on_sighup, node, reactor)
-    process.settle_collector()
+    code = 0
+
+    def start() -> None:
+        nonlocal code
+        reload_on_sighup(node, reactor)
+        try:
+            node.startService()
+        except Exception as error:
+            if not isinstance(error, CannotListenError):
+                process.log.failure("the router did not start")
+            sys.stderr.write(f"concord: {error}\n")
+            code = 1
+            reactor.stop()
+            return
+        reactor.addSystemEventTrigger("before", "shutdown", node.stopService)
+        process.settle_collector()
+
+    # Not before the reactor has taken the signals: who reads that we listen may stop us at once.
+    reactor.callWhenRunning(start)
     reactor.run()
-    return 0
+    return code
 
 
 def _install_reactor(name: str | None) -> Any:
@@ -121,7 +137,7 @@ def _schema(options: argparse.Namespace) -> int:
 def _init(options: argparse.Namespace) -> int:
     try:
         written = scaffold(options.directory)
-    except FileExistsError as error:
+    except OSError as error:
         sys.stderr.write(f"concord: {error}\n")
         return 1
     for file in written:

@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
-from twisted.logger import ILogObserver
+from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 
 from router import __version__, process
@@ -60,7 +60,6 @@ class Options(usage.Options):
     """Options of ``twistd router``."""
 
     synopsis = "[--config DIR] [--check]"
-    longdesc = HELP
     optParameters = [
         (
             "config",
@@ -71,6 +70,10 @@ class Options(usage.Options):
     ]
     log_observer: Any = None  # what router.yaml asks for, unless twistd was given a logger of its own
     optFlags = [("check", None, "Check the configuration and exit: 0 if it is good, 1 if not")]
+
+    def getUsage(self, width: int | None = None) -> str:
+        """Give the text of --help; what the options do is told in lines, which Twisted would join."""
+        return f"{super().getUsage(width).rstrip()}\n{HELP}"
 
     def opt_version(self) -> None:
         """Print the router's version and exit."""
@@ -93,10 +96,13 @@ class Options(usage.Options):
 class _Router(MultiService):
     """The node as a service of this process: what only a process of its own may do, done once."""
 
+    log = Logger("router.tap")
+
     def __init__(self, options: Options) -> None:
         super().__init__()
         self._configuration = options.configuration
         self._log_observer = options.log_observer
+        self._twistd: Any = options.parent or {}
 
     def setServiceParent(self, parent: Any) -> None:
         """Join the application, which is where twistd looks for a log observer."""
@@ -115,8 +121,19 @@ class _Router(MultiService):
         try:
             super().privilegedStartService()
         except CannotListenError as error:
-            raise SystemExit(f"twistd router: {error}") from None
+            self._give_up(error)
         self._node = node
+
+    def _give_up(self, error: CannotListenError) -> None:
+        """End with a line that says why; a daemon's parent waits until twistd tells it of an exception."""
+        if not self._twistd.get("nodaemon"):
+            self.log.critical("{error}", error=error)
+            raise error
+        pidfile = self._twistd.get("pidfile")
+        if pidfile:
+            Path(pidfile).unlink(missing_ok=True)
+        (sys.__stderr__ or sys.stderr).write(f"twistd router: {error}\n")  # the other one is the log
+        raise SystemExit(1)
 
     def startService(self) -> None:
         from twisted.internet import reactor
