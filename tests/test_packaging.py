@@ -1,0 +1,117 @@
+"""What is installed: from a wheel and from an editable installation, outside the checkout."""
+
+import email
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from processes import ENVIRONMENT, run
+
+from router import __version__
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ("router", "realms", "twisted", "config")
+FILES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+
+
+def pip(*arguments: str | Path) -> None:
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *map(str, arguments)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a wheel from a copy of the sources, so that nothing is left in the checkout."""
+    copy = tmp_path_factory.mktemp("source")
+    for name in SOURCES:
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "dropin.cache")
+        shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=ignored)
+    for name in FILES:
+        shutil.copy(ROOT / name, copy / name)
+    target = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", target, copy)
+    (built,) = target.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Install the wheel alone, and give the environment in which it comes before everything else."""
+    target = tmp_path_factory.mktemp("site")
+    pip("install", "--no-deps", "--target", target, wheel)
+    return {"PYTHONPATH": str(target), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def origin(package: str, environment: dict[str, str], cwd: Path) -> str:
+    """Tell from where a process of this environment imports ``package``."""
+    code = f"import {package}; print({package}.__file__)"
+    command = [sys.executable, "-c", code]
+    return subprocess.check_output(command, env={**ENVIRONMENT, **environment}, cwd=cwd, text=True).strip()
+
+
+class TestWheel:
+    def test_holds_code_types_pages_and_the_default_configuration(self, wheel: Path) -> None:
+        """Every module of the checkout, and no test, benchmark or bytecode."""
+        names = set(zipfile.ZipFile(wheel).namelist())
+        for package in ("router", "realms", "twisted/plugins"):
+            for file in (ROOT / package).rglob("*.py"):
+                assert str(file.relative_to(ROOT)) in names
+        assert {
+            "router/py.typed",
+            "realms/py.typed",
+            "router/web/static/index.html",
+            "router/web/static/page.css",
+            "router/web/static/page.js",
+            "router/default_config/router.yaml",
+            "router/default_config/realms/realm1.yaml",
+        } <= names
+        tops = {name.partition("/")[0] for name in names}
+        assert tops == {"router", "realms", "twisted", f"concord_router-{__version__}.dist-info"}
+        assert "twisted/__init__.py" not in names
+        assert "twisted/plugins/__init__.py" not in names
+        assert not any(name.endswith(".pyc") for name in names)
+
+    def test_says_what_it_is(self, wheel: Path) -> None:
+        archive = zipfile.ZipFile(wheel)
+        text = archive.read(f"concord_router-{__version__}.dist-info/METADATA").decode()
+        metadata = email.message_from_string(text)
+        assert (metadata["Name"], metadata["Version"]) == ("concord-router", __version__)
+        assert metadata["Requires-Python"] == ">=3.11"
+        assert metadata["License"] == "MIT" or metadata["License-Expression"] == "MIT"
+        assert set(metadata.get_all("Provides-Extra")) == {"test", "dev"}
+        assert "# Concord" in text
+
+    def test_its_plugins_are_found(self, installed: dict[str, str], tmp_path: Path) -> None:
+        """``twistd --help`` lists the router, and ``--help-reactors`` uvloop."""
+        assert origin("router", installed, tmp_path).startswith(installed["PYTHONPATH"])
+        assert "    router " in run("twistd", "--help", cwd=tmp_path, **installed).stdout
+        assert "    uvloop\t" in run("twistd", "--help-reactors", cwd=tmp_path, **installed).stdout
+
+    def test_its_default_configuration_is_good(self, installed: dict[str, str], tmp_path: Path) -> None:
+        checked = run("concord", "check", cwd=tmp_path, **installed)
+        place = Path(installed["PYTHONPATH"], "router", "default_config")
+        assert (checked.returncode, checked.stdout) == (0, f"{place}: good\n")
+        assert run("concord", "init", "new", cwd=tmp_path, **installed).returncode == 0
+        for name in ("router.yaml", "realms/realm1.yaml"):
+            assert (tmp_path / "new" / name).read_text() == (ROOT / "config" / name).read_text()
+
+
+class TestEditableInstallation:
+    def test_its_plugins_are_found(self, tmp_path: Path) -> None:
+        """From any directory, since the tests themselves run from such an installation."""
+        assert origin("router", {}, tmp_path) == str(ROOT / "router" / "__init__.py")
+        assert "    router " in run("twistd", "--help", cwd=tmp_path).stdout
+        assert "    uvloop\t" in run("twistd", "--help-reactors", cwd=tmp_path).stdout
+        assert run("concord", "check", cwd=tmp_path).returncode == 0
+
+
+def test_the_shipped_configuration_is_the_checkouts(tmp_path: Path) -> None:
+    """One source: the package's copy is a link."""
+    link = ROOT / "router" / "default_config"
+    assert link.is_symlink()
+    assert os.path.samefile(link, ROOT / "config")
