@@ -173,7 +173,7 @@ class WebSocketConnection(FastWebSocket):
     pinged = False
     compressed = False
     web: Any = None  # the web site's protocol, once this turned out to be an ordinary request
-    _drop_call: Any = None  # drops a connection whose last bytes the peer does not take
+    _drop_call: Any = None  # goes on where the peer does not answer a close, or takes no last bytes
     _paused = False
     _sink: Callable[[bytes], object] | None = None
 
@@ -296,21 +296,41 @@ class WebSocketConnection(FastWebSocket):
         else:
             self.outbox.append_wire(data)
 
-    def _closeConnection(self, abort: bool = False) -> None:
-        if not abort:
-            if self.outbox is not None:
-                self.outbox.finish()
-            seconds = self.factory.listener.settings.close_timeout_ms / 1000
-            self._drop_call = self.factory.reactor.callLater(seconds, self._drop)
-        super()._closeConnection(abort)
+    def sendCloseFrame(
+        self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
+    ) -> None:
+        """Begin to close, and wait for the answer as long as stated: Autobahn's timer rings too early."""
+        begins = self.state == OPEN and not isReply
+        super().sendCloseFrame(code, reasonUtf8, isReply)
+        if begins:
+            self._call_when_late(self.onCloseHandshakeTimeout)
 
-    def _drop(self) -> None:
+    def _closeConnection(self, abort: bool = False) -> None:
+        # Autobahn resets the connection after its own close, answered or not. That would take
+        # from the peer what it has not read yet, as the reason why it was closed.
+        if abort and not self.wasClean and not self.wasCloseHandshakeTimeout:
+            self.transport.abortConnection()
+            return
+        if self.outbox is not None:
+            self.outbox.finish()
+        self._call_when_late(self.transport.abortConnection)
+        self.transport.loseConnection()
+
+    def _call_when_late(self, function: Callable[[], None]) -> None:
+        if self._drop_call is not None:
+            self._drop_call.cancel()
+        seconds = self.factory.listener.settings.close_timeout_ms / 1000
+        self._drop_call = self.factory.reactor.callLater(seconds, self._late, function)
+
+    def _late(self, function: Callable[[], None]) -> None:
         self._drop_call = None
-        self.transport.abortConnection()
+        function()
 
     def _max_message_size_exceeded(self, msg_size: int, max_msg_size: int, reason: str) -> None:
         self.factory.listener.counters["oversized_incoming"] += 1
-        text = f"message of {msg_size} bytes is larger than message_limit_bytes = {max_msg_size}"
+        # Of a message that was being decompressed only the limit is known.
+        size = f" of {msg_size} bytes" if msg_size > max_msg_size else ""
+        text = f"message{size} is larger than message_limit_bytes = {max_msg_size}"
         Logger("router.websocket").warn("{peer}: {text}", peer=self.peer, text=text)
         super()._max_message_size_exceeded(msg_size, max_msg_size, text)
 
@@ -422,7 +442,7 @@ class WebSocketFactory(WebSocketServerFactory):
             maxMessagePayloadSize=settings.message_limit_bytes,
             allowedOrigins=list(settings.allowed_origins),
             openHandshakeTimeout=0,  # the listener's own covers it, up to WELCOME
-            closeHandshakeTimeout=settings.close_timeout_ms / 1000,
+            closeHandshakeTimeout=0,  # likewise ``sendCloseFrame``
             failByDrop=False,
             tcpNoDelay=True,
             perMessageCompressionAccept=accept_deflate if settings.compression else _accept_nothing,

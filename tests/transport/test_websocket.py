@@ -244,6 +244,43 @@ def test_the_routers_close_comes_after_everything_queued() -> None:
     assert not wire.connected
 
 
+def test_a_finished_close_takes_nothing_back() -> None:
+    """A reset would take from the peer what it has not read yet: the reason."""
+    bench = WebBench()
+    wire = bench.join()
+    bench.send(wire, frame(b"no json"), frame(b"\x03\xe8", CLOSE))
+    assert not wire.connected
+    assert not wire.aborted
+    assert not bench.clock.getDelayedCalls()
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.7, 1.0])
+def test_a_peer_has_the_stated_time_to_answer_a_close(seconds: float) -> None:
+    """Autobahn's own timer would ring up to a second too early."""
+    bench = WebBench(close_timeout_ms=int(seconds * 1000))
+    bench.clock.advance(0.95)
+    wire = bench.join()
+    bench.send(wire, frame(b"no json"))
+    bench.clock.advance(seconds - 0.01)
+    assert wire.connected
+    bench.clock.advance(0.02)
+    assert not wire.connected
+    assert not wire.aborted
+    assert not bench.clock.getDelayedCalls()
+
+
+def test_a_close_that_the_peer_does_not_take_ends_too() -> None:
+    bench = WebBench(close_timeout_ms=700)
+    wire = bench.join()
+    wire.stuck = True
+    bench.send(wire, frame(b"no json"))
+    bench.clock.advance(0.75)
+    assert not wire.aborted
+    bench.clock.advance(0.75)
+    assert wire.aborted
+    assert not bench.clock.getDelayedCalls()
+
+
 def test_a_congested_connection_is_dropped_instead_of_closed() -> None:
     bench = WebBench()
     wire = bench.join()
