@@ -326,6 +326,21 @@ class WebSocketConnection(FastWebSocket):
         self._drop_call = None
         function()
 
+    def _protocol_violation(self, reason: str) -> bool:
+        self._note_violation(reason)
+        return bool(super()._protocol_violation(reason))
+
+    def _invalid_payload(self, reason: str) -> bool:
+        self._note_violation(reason)
+        return bool(super()._invalid_payload(reason))
+
+    def _note_violation(self, reason: str) -> None:
+        """Count and log a breach of RFC 6455; the peer gets Autobahn's close code and the reason."""
+        if self.state == OPEN:
+            self.factory.listener.counters["protocol_violations"] += 1
+            who = self.connection.who() if self.connection is not None else self.peer
+            Logger("router.websocket").warn("{who} closed: {reason}", who=who, reason=reason)
+
     def _max_message_size_exceeded(self, msg_size: int, max_msg_size: int, reason: str) -> None:
         self.factory.listener.counters["oversized_incoming"] += 1
         # Of a message that was being decompressed only the limit is known.
