@@ -91,6 +91,15 @@ class TestRun:
         assert line.startswith(f"concord: Couldn't listen on {address}: ")
         assert line.endswith("Address already in use.")
 
+    def test_a_socket_that_cannot_be_made_is_one_line_and_1(self, tmp_path: Path) -> None:
+        endpoint = f"unix:{tmp_path}/nowhere/router.sock"
+        write(tmp_path, {"transports": [{"type": "rawsocket", "endpoint": endpoint}]})
+        done = run("concord", "run", "-c", "myrouter", cwd=tmp_path)
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("concord: Couldn't listen on ")
+        assert "nowhere/router.sock" in line
+
     def test_a_mistake_starts_nothing(self, tmp_path: Path) -> None:
         write(tmp_path, {"transport": []})
         done = run("concord", "run", "-c", "myrouter", cwd=tmp_path)

@@ -55,6 +55,23 @@ class TestStarting:
         await second.leave()
 
 
+@asynchronous
+async def test_a_defect_in_a_timer_is_logged_and_the_timer_goes_on(bench: Bench) -> None:
+    """Otherwise no late handshake and no dead peer would ever be found again."""
+    node = bench.node(transports=[{**WEBSOCKET, "handshake_timeout_ms": 200}])
+    watch = node.listeners[0].liveness
+    tick = watch.tick
+
+    def fail_once(now: float) -> None:
+        watch.tick = tick
+        raise RuntimeError("broken")
+
+    watch.tick = fail_once
+    dialog = await dial(node.ports["ws"])
+    assert await dialog.rest() == b""
+    assert bench.log.take_failures() == ["RuntimeError('broken')"]
+
+
 class TestSessions:
     @asynchronous
     async def test_rpc_and_events_over_each_serializer(self, bench: Bench) -> None:

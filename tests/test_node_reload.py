@@ -9,6 +9,8 @@ import yaml
 from node_bench import EVERYTHING, OPEN, WEBSOCKET, Bench, write
 from wamp_client import connect, sleep, soon, until
 
+import router.reload
+
 asynchronous: Any = pytest_twisted.ensureDeferred
 
 REJECTED = [
@@ -198,6 +200,28 @@ class TestMistakes:
         assert node.configuration.node.goodbye_timeout_ms == 77
 
 
+class TestNewFiles:
+    @asynchronous
+    async def test_the_realms_directory_moves(self, bench: Bench) -> None:
+        """The new one is watched from then on; that the old one vanishes is no problem."""
+        node = bench.node(reload_interval_ms=20)
+        old = bench.directory / "realms"
+        write(bench.directory / "new", {"moved": OPEN})
+        (bench.directory / "new" / "router.yaml").unlink()
+        write(bench.directory, realms_dir="new/realms", reload_interval_ms=20)
+        await until(lambda: list(node.directory.realms) == ["moved"])
+        for file in old.iterdir():
+            file.unlink()
+        old.rmdir()
+        (bench.directory / "new" / "realms" / "second.yaml").write_text(yaml.safe_dump(OPEN))
+        await until(lambda: sorted(node.directory.realms) == ["moved", "second"])
+        for file in (bench.directory / "new" / "realms").iterdir():
+            file.unlink()
+        (bench.directory / "new" / "realms").rmdir()
+        await until(lambda: bench.log.lines("error"))
+        assert sorted(node.directory.realms) == ["moved", "second"]
+
+
 class TestWatching:
     INTERVAL = {"reload_interval_ms": 20}
 
@@ -244,8 +268,6 @@ class TestWatching:
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Nobody touches the files again, and still the last change counts."""
-        import router.reload
-
         node = bench.node(**self.INTERVAL)
         file = bench.directory / "realms" / "realm1.yaml"
         load, limits = router.reload.load, iter([6, 7])
@@ -266,8 +288,6 @@ class TestWatching:
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """As SIGHUP does, where files are not watched."""
-        import router.reload
-
         node = bench.node()
         file = bench.directory / "realms" / "realm1.yaml"
         load, asked = router.reload.load, []
@@ -295,8 +315,6 @@ class TestWatching:
     async def test_a_defect_is_logged_and_watching_goes_on(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        import router.reload
-
         node = bench.node(**self.INTERVAL)
         load = router.reload.load
         monkeypatch.setattr(router.reload, "load", lambda directory: 1 / 0)

@@ -38,6 +38,11 @@ class TestRealm:
     def test_one_that_is_not_there(self) -> None:
         assert directory().enter(hello("other"), PEER) == refusal("no_such_realm", "no realm 'other' here")
 
+    @pytest.mark.parametrize("realm", ["", "my realm", "a..b", ".a", "a#b"])
+    def test_one_that_can_be_none(self, realm: str) -> None:
+        answer = directory().enter(hello(realm), PEER)
+        assert answer == refusal("invalid_uri", f"{realm!r} is no valid URI of a realm")
+
     def test_one_that_this_transport_does_not_serve(self) -> None:
         """It looks as if it were not there."""
         found = directory()

@@ -376,6 +376,26 @@ class TestMetaApi:
             ]
             assert stage("ann", [48, 2, {}, "wamp.session.count"]) == [("ann", [50, 2, {}, [2]])]
 
+    @pytest.mark.parametrize(
+        ("options", "feature"),
+        [
+            ({"progress": True}, "progressive_call_invocations"),
+            ({"ppt_scheme": "x"}, "payload_passthru_mode"),
+        ],
+    )
+    def test_a_procedure_takes_no_further_input_and_no_foreign_payload(
+        self, options: Any, feature: str
+    ) -> None:
+        """Who announced the feature gets an ERROR; who did not has broken the protocol."""
+        stage = Play()
+        stage.join("ann", features=frozenset({f"caller.{feature}"}))
+        (answer,) = stage("ann", [48, 1, options, "wamp.session.count"])
+        assert answer[1][:5] == [8, 48, 1, {}, "wamp.error.feature_not_supported"]
+        assert feature in answer[1][5][0]
+        stage.join("bob", features=frozenset())
+        with pytest.raises(ProtocolViolation, match=feature):
+            stage("bob", [48, 1, options, "wamp.session.count"])
+
     def test_kill_answers_before_the_others_go(self) -> None:
         stage = play("ann", "bob", "eve")
         assert stage("ann", [48, 1, {}, "wamp.session.kill_all"]) == [

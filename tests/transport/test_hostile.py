@@ -421,7 +421,7 @@ class TestSize:
 class TestSilence:
     """Half-open connections: whoever opens no session in time has to go."""
 
-    SOON = {"handshake_timeout_ms": 200}
+    SOON = {"handshake_timeout_ms": 300}
 
     @asynchronous
     @pytest.mark.parametrize(

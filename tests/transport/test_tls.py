@@ -17,6 +17,8 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS
 from twisted.internet.threads import deferToThread
 from wamp_client import connect, dial, soon, until
 
+import router.reload
+
 # Twisted hands pyOpenSSL what pyOpenSSL has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
 
@@ -133,3 +135,25 @@ async def test_a_certificate_that_cannot_be_read_leaves_the_old_one(bench: Bench
     certify(bench.directory, "three")
     await soon(node.reload())
     assert await name_of(node) == "three"
+
+
+@asynchronous
+async def test_a_certificate_that_breaks_right_after_it_was_checked(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transport keeps its old one, and the rest of the configuration is taken."""
+    node = secure(bench)
+    before = node.configuration
+    load = router.reload.load
+
+    def load_and_break(directory: Path) -> Any:
+        configuration = load(directory)
+        (bench.directory / "key.pem").write_text("no key")
+        return configuration
+
+    monkeypatch.setattr(router.reload, "load", load_and_break)
+    await soon(node.reload())
+    assert await name_of(node) == "one"
+    (line,) = bench.log.lines("error")
+    assert line.startswith("transport ws keeps its certificate: ")
+    assert node.configuration is not before
