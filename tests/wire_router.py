@@ -192,7 +192,7 @@ class WireRouter:
         self.now = 1000.0
         self.counters: Counter[str] = Counter()
         self.peers: list[WirePeer] = []
-        self.draws: list[int] = []  # what the invocation policy "random" draws next
+        self.draws: list[int] = []  # what the invocation policy "random" draws next; then 0
         self._serializers = itertools.cycle(serializers)
         self._session_ids = itertools.count(7_000_001)
         self._publications = itertools.count(5001)
@@ -202,7 +202,7 @@ class WireRouter:
         self.directory = Directory(lambda: next(self._session_ids))
         self.environment = Environment(
             new_publication_id=lambda: next(self._publications),
-            randbelow=lambda n: self.draws.pop(0) % n,
+            randbelow=lambda n: self.draws.pop(0) % n if self.draws else 0,
             timestamp=lambda: CREATED,
             wake_at=self._wake_at,
         )

@@ -106,6 +106,16 @@ def test_invocation_error(callee, caller, payload):
     caller.expect_only([8, 48, request, {}, "com.myapp.error.object_write_protected", *payload])
 
 
+@pytest.mark.parametrize("error", ["", "no uri", "com..x"])
+def test_an_error_that_is_no_uri(callee, caller, error):
+    """A choice: it is passed on as it is; the Caller is waiting for its answer."""
+    callee.register("com.x")
+    request = caller.call("com.x")
+    callee.expect([68, 1, ANY, {}])
+    callee.send([8, 68, 1, {}, error])
+    caller.expect([8, 48, request, {}, error])
+
+
 def test_no_such_procedure(caller):
     """'Call ERROR': "already failed at the Dealer before the call would have been forwarded"."""
     caller.send([48, 1, {}, "com.x", [1]])

@@ -214,3 +214,28 @@ def test_welcome_is_the_first_message_though_the_session_is_announced(router):
     peer.send([1, "realm1", {"roles": roles()}])
     peer.expect_only([2, ANY, ANY])
     watcher.expect_only([36, subscription, ANY, {}, [ANY]])
+
+
+def test_messages_of_a_role_that_was_not_announced(router):
+    """A choice: what a client announces decides what it is sent, not what it may send."""
+    peer = router.peer()
+    peer.send([1, "realm1", {"roles": {"subscriber": {}}}])
+    peer.expect([2, ANY, ANY])
+    registration = peer.register("com.x")
+    request = peer.call("com.x", [1])
+    peer.expect([68, 1, registration, {}, [1]])
+    peer.send([70, 1, {}, [2]])
+    peer.expect([50, request, {}, [2]])
+    request = peer.publish("com.topic", acknowledge=True)
+    peer.expect([17, request, ANY])
+
+
+@pytest.mark.parametrize("reason", ["", "no uri", "com..x"])
+def test_a_reason_that_is_no_uri(router, reason):
+    """A choice: a client that leaves may leave, whatever it gives as its reason."""
+    peer = router.join()
+    peer.send([6, {}, reason])
+    peer.expect_only([6, {}, "wamp.close.goodbye_and_out"])
+    peer.join()
+    peer.send([3, {}, reason])
+    assert peer.closed is not None

@@ -17,6 +17,8 @@ NO_URIS = [
     "com.#app",
     "com.app\n",
     "com.app\u00a0x",
+    "com.\x00app",
+    "com.\x7f\u2028",
     "a\tb",
     "#",
 ]
