@@ -140,8 +140,8 @@ class _Router(MultiService):
 
         from router.node import reload_on_sighup
 
+        reload_on_sighup(self._node, reactor)  # before it is said that we listen
         super().startService()
-        reload_on_sighup(self._node, reactor)
         process.settle_collector()
 
 
