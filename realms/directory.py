@@ -11,11 +11,9 @@ from typing import Any
 from realms.auth import Identity, Method, Proof, denied
 from realms.realm import Realm
 from router.routing.handshake import Admission, Challenge, Peer, Refusal
-from router.routing.session import announced_features
+from router.routing.session import CLIENT_ROLES, announced_features
 from router.wamp import uris
 from router.wamp.messages import Authenticate, Hello
-
-CLIENT_ROLES = frozenset({"publisher", "subscriber", "caller", "callee"})
 
 
 class Directory:

@@ -7,12 +7,20 @@ holds.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from router.routing.broker import Subscription
     from router.routing.dealer import PendingCall, Registration
     from router.wamp.serializers import Serializer
+
+# The roles that a client can have (WAMP BP 'Role and Feature Announcement').
+CLIENT_ROLES: Final = frozenset({"caller", "callee", "publisher", "subscriber"})
+
+# No feature of the specification has a longer name, and no role half as many.
+MAX_NAME: Final = 64
+MAX_FEATURES: Final = 100
 
 # Two spellings of one feature: the specification's text uses both.
 _SPELLINGS = {"call_cancelling": "call_canceling"}
@@ -93,13 +101,18 @@ def announced_features(roles: Mapping[str, Any]) -> frozenset[str]:
     Read ``HELLO.Details.roles`` into a set of ``"<role>"`` and ``"<role>.<feature>"``.
 
     A feature counts only where its value is ``true`` (WAMP BP 'Role and Feature Announcement').
+    What is kept for each session is bounded: names of up to ``MAX_NAME`` characters, and of the
+    features those within the first ``MAX_FEATURES`` of each role.
     """
     found: set[str] = set()
-    for role, attributes in roles.items():
+    for role in CLIENT_ROLES & roles.keys():
+        attributes = roles[role]
         found.add(role)
         features = attributes.get("features") if isinstance(attributes, Mapping) else None
         if isinstance(features, Mapping):
             found.update(
-                f"{role}.{_SPELLINGS.get(name, name)}" for name, on in features.items() if on is True
+                f"{role}.{_SPELLINGS.get(name, name)}"
+                for name, on in islice(features.items(), MAX_FEATURES)
+                if on is True and len(name) <= MAX_NAME
             )
     return frozenset(found)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.routing.session import Session, announced_features
+from router.routing.session import MAX_FEATURES, MAX_NAME, Session, announced_features
 
 
 def test_repr_names_it():
@@ -35,3 +35,12 @@ def test_a_role_of_another_shape_announces_nothing_else(attributes):
 def test_the_second_spelling_of_canceling():
     """WAMP AP 'Progressive Call Invocations' has "call_cancelling"."""
     assert "callee.call_canceling" in announced_features({"callee": {"features": {"call_cancelling": True}}})
+
+
+def test_what_a_client_announces_is_bounded():
+    """A HELLO of a megabyte of names must not stay in memory for as long as its session."""
+    features = {"x" * 1000: True, **{f"feature_{number}": True for number in range(1000)}}
+    roles = {"callee": {"features": features}, "y" * 1000: {}}
+    kept = announced_features(roles)
+    assert len(kept) <= MAX_FEATURES + 1
+    assert max(map(len, kept)) <= MAX_NAME + len("callee.")
