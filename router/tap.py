@@ -26,7 +26,7 @@ ws://127.0.0.1:8080/ws, a page at http://127.0.0.1:8080/ and RawSocket at
 127.0.0.1:8081; anonymous clients may do everything.
 
   twistd -n router                       run in the foreground
-  twistd -n --reactor=uvloop router      the same, about twice as fast
+  twistd -n --reactor=uvloop router      the same on uvloop, with less CPU
   twistd -n router --config /etc/concord with your own configuration
   twistd router --check --config DIR     check it: every mistake, with its line
   concord init DIR                       write the default configuration to DIR

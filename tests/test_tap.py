@@ -174,7 +174,7 @@ def test_help_teaches(tmp_path: Path) -> None:
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert "  twistd -n router                       run in the foreground" in lines
-    assert "  twistd -n --reactor=uvloop router      the same, about twice as fast" in lines
+    assert "  twistd -n --reactor=uvloop router      the same on uvloop, with less CPU" in lines
     assert any("ws://127.0.0.1:8080/ws" in line for line in lines)
     assert any(line.startswith("SIGHUP") for line in lines)
     assert any(line.lstrip().startswith("-c, --config=") for line in lines)

@@ -13,11 +13,6 @@ MAX_ID: Final = 2**53
 _random = SystemRandom()
 
 
-def is_id(value: object) -> bool:
-    """Tell whether ``value`` is a WAMP id: an ``int``, not a ``bool``, in 1..2**53."""
-    return type(value) is int and 1 <= value <= MAX_ID
-
-
 def random_session_id() -> int:
     """Draw a session id from the operating system's randomness, so that nobody can guess another's."""
     return _random.randint(1, MAX_ID)
