@@ -1,0 +1,1 @@
+"""The Python client of DSTM, over an unmodified Autobahn session, on Twisted or asyncio."""
