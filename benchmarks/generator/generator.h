@@ -64,8 +64,9 @@ typedef struct {
 } Histogram;
 
 typedef struct {
-    const char *scenario, *host, *path, *realm, *transport, *serializer, *mode, *label, *pids, *fault;
+    const char *scenario, *host, *path, *realm, *transport, *serializer, *mode, *label, *pids, *fault, *space;
     int port, callers, callees, window, subs, pairs, lag, sessions, concurrency, topics, payload;
+    int clients, keys, conflicts;
     double rate, duration, warmup, hold, timeout;
     bool spin, mask_given;
     uint32_t mask;
@@ -113,6 +114,7 @@ int split(Span message, Span field[FIELDS]);
 uint64_t integer(Span field);
 Span text(Span field);
 Span first_text(Span args);
+void each_item(Span list, void (*visit)(Span item, void *to), void *to);
 char *put_integer(char *to, uint64_t value);
 char *put_span(char *to, Span span);
 char *put_payload(char *to, const Stream *stream, uint64_t n);
@@ -146,6 +148,7 @@ void memory_of_router(uint64_t *rss, uint64_t *pss);
 /* the scenarios */
 void run_load(void);    /* load.c: rpc, fanout, pairs, rate */
 void run_connect(void); /* connect.c */
+void run_commit(void);  /* commits.c */
 void run_serve(void);   /* serve.c, route.c */
 void route(Peer *peer, const Span *field, int count);
 void route_leave(Peer *peer);

@@ -13,7 +13,7 @@ Options options = {
     .host = "127.0.0.1", .path = "/ws", .realm = "realm1", .transport = "websocket", .serializer = "json",
     .mode = "rpc", .label = "", .pids = "", .fault = "", .port = 9090, .callers = 1, .callees = 1, .window = 1, .subs = 1,
     .pairs = 1, .lag = 0, .sessions = 1000, .concurrency = 64, .topics = 0, .payload = 64, .rate = 1000,
-    .duration = 5, .warmup = 1, .hold = 2, .timeout = 10,
+    .space = "demo", .clients = 1, .keys = 1, .conflicts = 0, .duration = 5, .warmup = 1, .hold = 2, .timeout = 10,
 };
 volatile bool interrupted;
 
@@ -28,6 +28,9 @@ static const char USAGE[] =
     "                                                 from the moment at which each was due\n"
     "  connect  --sessions N --concurrency C          open N sessions, C at a time, with one subscription each;\n"
     "           [--topics T] [--hold D]               hold them for D s (or until SIGINT, SIGTERM); close them\n"
+    "  commit   --space S --clients C --window W      transactions on a DSTM space; --keys 1: increments of one\n"
+    "           --keys K [--conflicts P] [--subs S]   number; more: a key is read and replaced, P % in conflict;\n"
+    "                                                 S (0 here) subscribers of the deltas\n"
     "  serve    [--port P]                            a toy router: the limit of this generator\n"
     "           [--fault lose|double|swap|damage]     what it does to its 100th event or result\n"
     "\n"
@@ -78,10 +81,12 @@ static const Option OPTIONS[] = {
     {"--mode", TEXT, &options.mode, 0}, {"--label", TEXT, &options.label, 0}, {"--pid", TEXT, &options.pids, 0},
     {"--fault", TEXT, &options.fault, 0},
     {"--callers", INTEGER, &options.callers, 1}, {"--callees", INTEGER, &options.callees, 1},
-    {"--window", INTEGER, &options.window, 1}, {"--subs", INTEGER, &options.subs, 1},
+    {"--window", INTEGER, &options.window, 1}, {"--subs", INTEGER, &options.subs, 0},
     {"--pairs", INTEGER, &options.pairs, 1}, {"--lag", INTEGER, &options.lag, 0},
     {"--sessions", INTEGER, &options.sessions, 1}, {"--concurrency", INTEGER, &options.concurrency, 1},
-    {"--topics", INTEGER, &options.topics, 0}, {"--payload", INTEGER, &options.payload, 16},
+    {"--topics", INTEGER, &options.topics, 0}, {"--clients", INTEGER, &options.clients, 1},
+    {"--keys", INTEGER, &options.keys, 1}, {"--conflicts", INTEGER, &options.conflicts, 0},
+    {"--space", TEXT, &options.space, 0}, {"--payload", INTEGER, &options.payload, 16},
     {"--rate", NUMBER, &options.rate, 1}, {"--duration", NUMBER, &options.duration, 0.01},
     {"--warmup", NUMBER, &options.warmup, 0}, {"--hold", NUMBER, &options.hold, 0},
     {"--timeout", NUMBER, &options.timeout, 0.1},
@@ -108,6 +113,7 @@ static void one_of(const char *name, const char *value, const char *first, const
 }
 
 static void parse(int count, char **argument) {
+    bool subs_given = false;
     for (int i = 2; i < count; i++) {
         if (!strcmp(argument[i], "--spin")) {
             options.spin = true;
@@ -125,11 +131,16 @@ static void parse(int count, char **argument) {
             k++;
         if (k == sizeof OPTIONS / sizeof *OPTIONS)
             misuse("unknown option", argument[i]);
+        subs_given |= OPTIONS[k].to == &options.subs;
         set(&OPTIONS[k], argument[++i]);
     }
     one_of("--transport", options.transport, "websocket", "rawsocket", "rawsocket");
     one_of("--serializer", options.serializer, "json", "json", "json");
     one_of("--mode", options.mode, "rpc", "fanout", "pairs");
+    if (strcmp(options.scenario, "commit") && !options.subs)
+        misuse("at least 1", "--subs");
+    if (!subs_given && !strcmp(options.scenario, "commit"))
+        options.subs = 0;
     if (options.window > RING / 2)
         misuse("too large", "--window");
 }
@@ -163,6 +174,8 @@ int main(int count, char **argument) {
         run_serve();
     else if (!strcmp(options.scenario, "connect"))
         run_connect();
+    else if (!strcmp(options.scenario, "commit"))
+        run_commit();
     else if (!strcmp(options.scenario, "rpc") || !strcmp(options.scenario, "fanout") ||
              !strcmp(options.scenario, "pairs") || !strcmp(options.scenario, "rate"))
         run_load();

@@ -73,11 +73,12 @@ static void on_granted(Peer *peer, const Span *field, int count) {
     pending--;
 }
 
-/* Each peer sends SUBSCRIBE ("32") or REGISTER ("64") for uri.<index % uris>, and is granted it. */
+/* Each peer sends SUBSCRIBE ("32") or REGISTER ("64") for uri.<index % uris>, or uri itself where uris is 0. */
 void request_all(Peer **peers, int count, const char *message, const char *uri, int uris) {
     char request[256];
     for (int i = 0; i < count; i++) {
-        int size = snprintf(request, sizeof request, "[%s,1,{},\"%s.%d\"]", message, uri, i % uris);
+        int size = uris ? snprintf(request, sizeof request, "[%s,1,{},\"%s.%d\"]", message, uri, i % uris)
+                        : snprintf(request, sizeof request, "[%s,1,{},\"%s\"]", message, uri);
         peers[i]->receive = on_granted;
         frame_send(peers[i], request, (size_t)size);
         pending++;

@@ -101,6 +101,22 @@ Span first_text(Span args) {
     return text(argument[0]);
 }
 
+/* Call visit for each item of a list. */
+void each_item(Span list, void (*visit)(Span item, void *to), void *to) {
+    const char *end = list.at + list.size, *at = blanks(list.at, end);
+    if (at == end || *at != '[')
+        fail("not a list: %.*s", (int)(list.size > 200 ? 200 : list.size), list.at);
+    for (at = blanks(at + 1, end); at < end && *at != ']';) {
+        const char *stop = skip_value(at, end);
+        if (!stop)
+            fail("a list that does not end: %.*s", (int)(list.size > 200 ? 200 : list.size), list.at);
+        visit((Span){at, (size_t)(stop - at)}, to);
+        at = blanks(stop, end);
+        if (at < end && *at == ',')
+            at = blanks(at + 1, end);
+    }
+}
+
 char *put_integer(char *to, uint64_t value) {
     char digits[20];
     int count = 0;
