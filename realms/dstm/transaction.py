@@ -1,0 +1,253 @@
+"""
+A transaction as a client submits it: read from the wire, checked, and bounded.
+
+``CommitArguments`` is the shape of the keyword arguments: decoded straight from the payload, in one
+step, it goes through ``checked_transaction``. What does not fit that shape goes through
+``read_transaction``, which is slower and names the index and the reason.
+
+    tx       ``<client id: 32 hex digits>:<counter>``: makes it happen at most once
+    epoch    that the base is a version of
+    base     the version that was read; without it, ``reads`` must be empty: it reads whatever is there
+    reads    what the client has read; see ``reads``
+    ops      what it does; see ``operations``
+    want     pointers whose values the answer is to carry
+    publish  events that go out after the commit: ``{topic, args?, kwargs?, options?}``, JSON values
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from realms.dstm.errors import INVALID, TOO_LARGE, DstmError
+from realms.dstm.operations import MAX_INTEGER, OP_NAMES, Limits, Op, checked_path, plain
+from realms.dstm.pointer import Path, parse
+from realms.dstm.reads import Read
+from realms.dstm.values import size
+
+__all__ = [
+    "CommitArguments",
+    "Limits",
+    "Publish",
+    "Transaction",
+    "checked_transaction",
+    "digest",
+    "read_transaction",
+]
+
+_is_tx: Final = re.compile(r"[0-9a-f]{32}:(?:0|[1-9][0-9]{0,15})").fullmatch
+_is_epoch: Final = re.compile(r"[0-9a-f]{32}").fullmatch
+_LISTS: Final = ("reads", "ops", "want", "publish")
+_NAMES: Final = ("tx", "epoch", "base", *_LISTS)
+_RESERVED: Final = ("dstm.", "wamp.")
+# JSON around a pointer and a value, about
+_OP_BYTES: Final = 32
+
+T = TypeVar("T")
+
+
+class Publish(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """
+    An event to be published after the commit.
+
+    :ivar topic: its URI
+    :ivar options: of WAMP's PUBLISH; name -> value
+    """
+
+    topic: str
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+
+
+class CommitArguments(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The keyword arguments of ``dstm.<s>.commit``, as they come; see the head of this module."""
+
+    tx: str | None = None
+    epoch: str | None = None
+    base: int | None = None
+    reads: tuple[str | tuple[Literal["keys", "exists"], str], ...] = ()
+    ops: tuple[Op, ...] = ()
+    want: tuple[str, ...] = ()
+    publish: tuple[Publish, ...] = ()
+
+
+class Transaction(Struct, frozen=True, gc=False):
+    """
+    What is to happen at one place of the order, checked.
+
+    :ivar tx: its id, or None: then it may happen again if it is submitted again
+    :ivar base: the version that was read; None for the newest
+    """
+
+    tx: str | None = None
+    epoch: str | None = None
+    base: int | None = None
+    reads: tuple[Read, ...] = ()
+    ops: tuple[Op, ...] = ()
+    want: tuple[Path, ...] = ()
+    publish: tuple[Publish, ...] = ()
+
+
+def read_transaction(kwargs: Mapping[str, Any], limits: Limits) -> Transaction:
+    """
+    Read a transaction from plain keyword arguments.
+
+    Raises:
+        DstmError: ``invalid`` or ``too_large``, with ``part``, ``reason`` and, in a list, ``index``.
+    """
+    for name in kwargs:
+        if name not in _NAMES:
+            raise _error(INVALID, str(name), f"is unknown; allowed are {', '.join(_NAMES)}")
+    lists = {part: _list(kwargs, part, limits) for part in _LISTS}
+    arguments = CommitArguments(
+        tx=_scalar(kwargs, "tx", str),
+        epoch=_scalar(kwargs, "epoch", str),
+        base=_scalar(kwargs, "base", int),
+        reads=tuple(Read.parse(wire, index).wire() for index, wire in enumerate(lists["reads"])),  # type: ignore[misc]
+        ops=_each("ops", map(_integral, lists["ops"]), _op),
+        want=_each("want", lists["want"], lambda wire: msgspec.convert(wire, str)),
+        publish=_each("publish", lists["publish"], lambda wire: msgspec.convert(wire, Publish)),
+    )
+    return checked_transaction(arguments, limits)
+
+
+def checked_transaction(arguments: CommitArguments, limits: Limits) -> Transaction:
+    """
+    Check what the shape does not: numbers, pointers, values, sizes.
+
+    Raises:
+        DstmError: as ``read_transaction``.
+    """
+    for part in _LISTS:
+        _check_count(part, getattr(arguments, part), limits)
+    _check_ids(arguments)
+    depth = limits.depth
+    transaction = Transaction(
+        arguments.tx,
+        arguments.epoch,
+        arguments.base,
+        tuple([_read(wire, index) for index, wire in enumerate(arguments.reads)]) if arguments.reads else (),
+        _each("ops", arguments.ops, lambda op: op.checked(depth)),
+        _each("want", arguments.want, lambda pointer: checked_path(pointer, depth)) if arguments.want else (),
+        _each("publish", arguments.publish, lambda publish: _publish(publish, depth))
+        if arguments.publish
+        else (),
+    )
+    _check_bytes(transaction, limits)
+    return transaction
+
+
+def digest(transaction: Transaction) -> bytes:
+    """Give 16 bytes that are equal for equal bodies, in whatever form and order of names they came."""
+    _, *body = (getattr(transaction, name) for name in _NAMES)
+    return sha256(msgspec.json.encode(body, order="sorted")).digest()[:16]
+
+
+def _check_count(part: str, items: Sequence[object], limits: Limits) -> None:
+    limit: int = getattr(limits, part)
+    if len(items) > limit:
+        raise _error(TOO_LARGE, part, f"{len(items)} are too many; allowed are {limit}")
+
+
+def _check_ids(arguments: CommitArguments) -> None:
+    tx, epoch, base = arguments.tx, arguments.epoch, arguments.base
+    if tx is not None and _is_tx(tx) is None:
+        raise _error(INVALID, "tx", "must be <32 hex digits in lower case>:<counter>")
+    if epoch is not None and _is_epoch(epoch) is None:
+        raise _error(INVALID, "epoch", "must be 32 hex digits in lower case")
+    if base is None:
+        if arguments.reads:
+            raise _error(INVALID, "base", "is needed where there are reads: the version that was read")
+    elif not 0 <= base <= MAX_INTEGER:
+        raise _error(INVALID, "base", f"must be a version, 0..2**53 - 1, got {base}")
+
+
+def _read(wire: str | tuple[Literal["keys", "exists"], str], index: int) -> Read:
+    if type(wire) is str:
+        try:
+            return Read("value", parse(wire))
+        except ValueError:
+            pass  # what is wrong is told below
+    return Read.parse(wire, index)
+
+
+def _publish(publish: Publish, depth: int) -> Publish:
+    topic = publish.topic
+    if not topic or topic.startswith(_RESERVED):
+        raise ValueError(f"topic must be a URI and not begin with {' or '.join(_RESERVED)}, got {topic!r}")
+    return Publish(
+        topic, plain(publish.args, depth), plain(publish.kwargs, depth), plain(publish.options, depth)
+    )
+
+
+def _check_bytes(transaction: Transaction, limits: Limits) -> None:
+    total = 0
+    for op in transaction.ops:
+        value = getattr(op, "value", None)
+        total += _OP_BYTES + len(op.path)
+        if isinstance(value, dict | list):
+            total += size(value)
+        elif isinstance(value, str):
+            total += len(value)
+    for publish in transaction.publish:
+        total += size(publish.args) + size(publish.kwargs) + size(publish.options)
+    if total > limits.transaction_bytes:
+        reason = f"has about {total} bytes; allowed are {limits.transaction_bytes}"
+        raise _error(TOO_LARGE, "transaction", reason)
+
+
+def _list(kwargs: Mapping[str, Any], part: str, limits: Limits) -> Sequence[Any]:
+    items = kwargs.get(part)
+    if items is None:
+        return ()
+    if not isinstance(items, list | tuple):
+        raise _error(INVALID, part, f"must be a list, got {type(items).__name__}")
+    _check_count(part, items, limits)
+    return items
+
+
+def _scalar(kwargs: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
+    value = _integral_number(kwargs.get(name))
+    if value is None or type(value) is kind:
+        return value
+    raise _error(INVALID, name, f"must be {kind.__name__}, got {type(value).__name__}")
+
+
+def _op(wire: object) -> Op:
+    """Read one op that may be anything."""
+    name = wire.get("op") if isinstance(wire, dict) else None
+    if isinstance(wire, dict) and name not in OP_NAMES:
+        raise ValueError(f"op must be one of {', '.join(OP_NAMES)}; got {name!r}")
+    op: Op = msgspec.convert(wire, Op)
+    return op
+
+
+def _integral(wire: object) -> object:
+    """Turn a float without a fraction, which some clients send for an integer, into it."""
+    if isinstance(wire, dict):
+        return {name: _integral_number(value) for name, value in wire.items()}
+    return wire
+
+
+def _integral_number(value: Any) -> Any:
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+def _each(part: str, items: Iterable[Any], read: Callable[[Any], T]) -> tuple[T, ...]:
+    """Read all items; an error names the index."""
+    done: list[T] = []
+    try:
+        for item in items:
+            done.append(read(item))
+    except (ValueError, msgspec.ValidationError) as error:
+        raise _error(INVALID, part, str(error), index=len(done)) from None
+    return tuple(done)
+
+
+def _error(uri: str, part: str, reason: str, **where: int) -> DstmError:
+    place = f"{part}[{where['index']}]" if where else part
+    return DstmError(uri, f"{place}: {reason}", part=part, reason=reason, **where)

@@ -1,0 +1,254 @@
+"""
+A document under the ops of one transaction: what they change, what they read, what they own.
+
+Rules of this file:
+
+- A transaction's own writes are no reads: ``WriteSet`` knows what it has determined itself.
+- Nothing is set through the functions of ``document`` without being noted as a change. Among the
+  changes, ``add`` always means that nothing was there before (in an array: that the rest moved on).
+- Whatever a copy duplicates counts as bytes of the transaction, so that ops can't multiply a document.
+"""
+
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple
+
+from msgspec import Struct
+
+from realms.dstm.changes import Change
+from realms.dstm.document import MISSING, Document, child, freeze, is_array, is_object, length, members, thaw
+from realms.dstm.pointer import ROOT, Path, render
+from realms.dstm.reads import Kind, Read
+
+_INDEX: Final = frozenset("0123456789")
+
+FailureKind = Literal["state", "constraint", "test", "size"]
+
+
+class Limits(Struct, frozen=True, gc=False):
+    """Bounds of one transaction (numbers, bytes as JSON) and of the document that it leaves behind."""
+
+    ops: int = 1000
+    reads: int = 1000
+    want: int = 100
+    publish: int = 100
+    transaction_bytes: int = 2**20
+    document_bytes: int = 64 * 2**20
+    depth: int = 64
+
+
+class OpFailed(Exception):
+    """
+    An op that can't be applied; nothing of its transaction is.
+
+    :ivar index: of the op
+    :ivar reason: what is wrong, for people
+    :ivar met: what of the document is the cause: if it changed since the base, it is a conflict
+    :ivar kind: ``state``: the target is not as the op needs it; ``test``: a test failed;
+        ``constraint``: a bound of ``inc`` or of the numbers; ``size``: too large
+    """
+
+    def __init__(self, index: int, reason: str, met: tuple[Read, ...], kind: FailureKind) -> None:
+        super().__init__(f"ops[{index}]: {reason}")
+        self.index = index
+        self.reason = reason
+        self.met = met
+        self.kind = kind
+
+
+class Applied(NamedTuple):
+    """
+    What ops come to.
+
+    :ivar document: the one after them
+    :ivar changes: in order
+    :ivar before: of each change its path, and the node that was there or ``MISSING``
+    """
+
+    document: Document
+    changes: tuple[Change, ...]
+    before: tuple[tuple[Path, Any], ...]
+
+
+class WriteSet:
+    """The places that own ops have determined: a read there is none of the shared document."""
+
+    __slots__ = ("_whole",)
+
+    def __init__(self, whole: dict[Path, bool] | None = None) -> None:
+        self._whole = whole or {}  # path -> True: it and all below; False: only that it is there
+
+    def copy(self) -> "WriteSet":
+        """Give one that is independent of this."""
+        return WriteSet(self._whole.copy())
+
+    def owns(self, path: Path) -> bool:
+        """Tell whether the value at ``path`` comes of the transaction's own ops alone."""
+        whole = self._whole
+        return bool(whole) and any(whole.get(path[:end]) for end in range(len(path) + 1))
+
+    def covers(self, kind: Kind, path: Path) -> bool:
+        """Tell whether the transaction's own ops decide what such a read learns."""
+        if not self._whole:
+            return False
+        return (path in self._whole and kind in ("exists", "place")) or self.owns(path)
+
+    def set(self, path: Path) -> None:
+        """Note that the value at ``path`` was set or removed."""
+        self._whole[path] = True
+
+    def touch(self, path: Path) -> None:
+        """Note that something is at ``path`` whose value depends on the shared document."""
+        self._whole.setdefault(path, False)
+
+
+class Implied:
+    """The reads that ops imply on ``document``, the one that the first of them meets."""
+
+    __slots__ = ("document", "reads", "writes")
+
+    def __init__(self, document: Document, writes: WriteSet) -> None:
+        self.document = document
+        self.writes = writes
+        self.reads: dict[Read, None] = {}
+
+    def read(self, kind: Kind, path: Path) -> None:
+        if not self.writes.covers(kind, path):
+            self.reads[Read(kind, path)] = None
+
+    def set(self, path: Path) -> None:
+        """Note a write, except in an array of the shared document, whose elements move."""
+        if not any(self.is_array(path[:end]) for end in _index_places(path)):
+            self.writes.set(path)
+
+    def set_new(self, path: Path) -> None:
+        """Note the reads and the write of an ``add``."""
+        parent = path[:-1]
+        if not path:
+            self.writes.set(path)
+        elif path[-1] == "-":
+            self.read("container", parent)
+        elif path[-1][:1] in _INDEX and self.is_array(parent):
+            self.read("keys", parent)
+        else:
+            self.read("container", parent)
+            self.set(path)
+
+    def is_array(self, path: Path) -> bool:
+        return is_array(self.document.find(path))
+
+
+@lru_cache(maxsize=10_000)
+def _index_places(path: Path) -> tuple[int, ...]:
+    """Give the places of the tokens of a path that may be indices of arrays."""
+    return tuple(place for place, token in enumerate(path) if token[:1] in _INDEX)
+
+
+class Refused(Exception):
+    """An op can't be applied; ``OpFailed`` without the index."""
+
+    def __init__(self, reason: str, met: Read, kind: FailureKind = "state") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.met = met
+        self.kind = kind
+
+
+class Work:
+    """A document under the ops of one transaction."""
+
+    __slots__ = ("before", "changes", "copied", "document", "limits")
+
+    def __init__(self, document: Document, limits: Limits) -> None:
+        self.document = document
+        self.limits = limits
+        self.changes: list[Change] = []
+        self.before: list[tuple[Path, Any]] = []
+        self.copied = 0  # bytes, about
+
+    def add(self, path: Path, value: Any) -> None:
+        """Do what ``add`` does: insert into an array, set a member, replace the whole."""
+        if path and (path[-1] == "-" or path[-1][:1] in _INDEX):
+            parent = self.document.find(path[:-1])
+            if is_array(parent):
+                index = str(length(parent)) if path[-1] == "-" else path[-1]
+                self.insert((*path[:-1], index), value)
+                return
+        self.put(path, value)
+
+    def insert(self, path: Path, value: Any) -> None:
+        """Insert an element into an array."""
+        self.document = self.document.insert(path, freeze(value))
+        self.changes.append(Change("add", render(path), value))
+        self.before.append((path, MISSING))
+
+    def put(self, path: Path, value: Any) -> None:
+        """Set a member of an object, replace an element of an array or the whole."""
+        before = self.document.find(path)
+        self.document = self.document.put(path, freeze(value))
+        self.changes.append(Change("add" if before is MISSING else "replace", render(path), value))
+        self.before.append((path, before))
+
+    def remove(self, path: Path) -> None:
+        """Remove what is at ``path``."""
+        before = self.existing(path)
+        if not path:
+            raise Refused("the document itself can't be removed; replace it", Read("place", path))
+        self.document = self.document.remove(path)
+        self.changes.append(Change("remove", render(path)))
+        self.before.append((path, before))
+
+    def existing(self, path: Path) -> Any:
+        """Give the node at ``path``, or refuse the op."""
+        node = self.document.find(path)
+        if node is MISSING:
+            raise Refused(f"nothing is at {shown(path)}", self.met(path))
+        return node
+
+    def duplicate(self, source: Path, path: Path) -> Any:
+        """Give the plain value at ``source``, counted, as what is set at ``path``."""
+        value = self.existing(source)
+        left = self.limits.transaction_bytes - self.copied
+        self.copied += _measure(value, left, self.limits.depth - len(path), Read("value", source))
+        return thaw(value)
+
+    def met(self, path: Path) -> Read:
+        """Give the read that tells why an op does not fit at ``path``."""
+        node: Any = self.document.find(ROOT)
+        for end, token in enumerate(path):
+            below = child(node, token)
+            if below is MISSING:
+                return _met_end(node, path, end)
+            node = below
+        return Read("container" if is_object(node) or is_array(node) else "value", path)
+
+
+def _met_end(node: Any, path: Path, end: int) -> Read:
+    if is_array(node):
+        return Read("keys", path[:end])
+    return Read("exists", path[: end + 1]) if is_object(node) else Read("value", path[:end])
+
+
+def shown(path: Path) -> str:
+    return repr(render(path))
+
+
+def _measure(node: Any, bytes_left: int, depth_left: int, source: Read) -> int:
+    """Give about the bytes of a node as JSON; stop where they are too many, or too deep."""
+    total = 0
+    waiting = [(node, depth_left)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth < 0:
+            raise Refused(f"the copy of {shown(source.path)} would nest too deeply", source, "size")
+        total += len(node) + 2 if isinstance(node, str) else 8
+        if is_object(node) or is_array(node):
+            total += 4 * length(node)
+            if total <= bytes_left:
+                for token, below in members(node):
+                    total += len(token)
+                    waiting.append((below, depth - 1))
+        if total > bytes_left:
+            raise Refused(
+                f"{shown(source.path)} is too large to be copied or moved in one transaction", source, "size"
+            )
+    return total
