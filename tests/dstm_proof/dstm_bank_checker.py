@@ -72,11 +72,11 @@ def check_bank(
     :param log: all that was applied, from the bank's first version to its last
     :param states: the states of replicas, in any order
     """
-    balances_at = _replay(opening, transfers, log)
+    states = list(states)
     return [
-        *_wrong_sums(sum(opening.values()), states := list(states)),
+        *_wrong_sums(sum(opening.values()), states),
         *_wrong_log(transfers, log),
-        *_wrong_states(states, balances_at),
+        *_wrong_states(opening, transfers, log, states),
         *check_points(points_of(transfers)),
     ]
 
@@ -118,27 +118,26 @@ def _wrong_log(transfers: Iterable[Transfer], log: Iterable[Applied]) -> Iterato
         yield Anomaly("transfer from nowhere", (name,), f"{name} is in the log, and nobody sent it")
 
 
-def _replay(
-    opening: Mapping[str, int], transfers: Iterable[Transfer], log: Iterable[Applied]
-) -> dict[int, dict[str, int]]:
-    """Give version -> balances, from the log's order alone."""
+def _wrong_states(
+    opening: Mapping[str, int],
+    transfers: Iterable[Transfer],
+    log: Iterable[Applied],
+    states: Iterable[State],
+) -> Iterator[Anomaly]:
+    """Replay the log's order, and compare each state with the balances at its version."""
     by_name = {transfer.name: transfer for transfer in transfers}
+    by_version: dict[int, list[State]] = defaultdict(list)
+    for state in states:
+        by_version[state.version].append(state)
     balances = dict(opening)
-    balances_at = {}
-    for applied in sorted(log):
-        if transfer := by_name.get(applied.name):
+    for version, name in sorted(log):
+        if transfer := by_name.get(name):
             balances[transfer.source] -= transfer.amount
             balances[transfer.target] += transfer.amount
-        balances_at[applied.version] = dict(balances)
-    return balances_at
-
-
-def _wrong_states(states: Iterable[State], balances_at: Mapping[int, Mapping[str, int]]) -> Iterator[Anomaly]:
-    for state in states:
-        expected = balances_at.get(state.version)
-        if expected is not None and dict(state.balances) != dict(expected):
-            text = f"{state.replica} at version {state.version} holds {dict(state.balances)}, not {expected}"
-            yield Anomaly("wrong replica", (state.replica,), text)
+        for state in by_version[version]:
+            if dict(state.balances) != balances:
+                text = f"{state.replica} at version {version} holds {dict(state.balances)}, not {balances}"
+                yield Anomaly("wrong replica", (state.replica,), text)
 
 
 def check_points(points: Iterable[Point]) -> list[Anomaly]:
