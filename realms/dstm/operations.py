@@ -122,7 +122,7 @@ class Add(_Bindable):
     """Set a member of an object, insert an element into an array, or replace the document."""
 
     def imply(self, implied: Implied) -> None:
-        implied.set_new(parse(self.path))
+        implied.add(parse(self.path))
 
     def apply(self, work: Work) -> None:
         work.add(parse(self.path), self.value)
@@ -134,7 +134,7 @@ class Remove(_Op):
     def imply(self, implied: Implied) -> None:
         path = parse(self.path)
         implied.read("exists", path)
-        implied.set(path)
+        implied.remove(path)
 
     def apply(self, work: Work) -> None:
         work.remove(parse(self.path))
@@ -159,7 +159,7 @@ class Copy(_Sourced):
 
     def imply(self, implied: Implied) -> None:
         implied.read("value", parse(self.from_))
-        implied.set_new(parse(self.path))
+        implied.add(parse(self.path))
 
     def apply(self, work: Work) -> None:
         path = parse(self.path)
@@ -172,8 +172,8 @@ class Move(_Sourced):
     def imply(self, implied: Implied) -> None:
         source = parse(self.from_)
         implied.read("value", source)
-        implied.set(source)
-        implied.set_new(parse(self.path))
+        implied.remove(source)
+        implied.add(parse(self.path))
 
     def apply(self, work: Work) -> None:
         source, path = parse(self.from_), parse(self.path)
@@ -316,7 +316,8 @@ class Merge(_Setting):
             implied.read("container", path)
             implied.touch(path)
         else:
-            implied.set_new(path)
+            implied.read("place", path)
+            implied.set(path)
 
     def apply(self, work: Work) -> None:
         _merge(work, parse(self.path), self.value)
@@ -328,7 +329,7 @@ class SetDefault(_Bindable):
     def imply(self, implied: Implied) -> None:
         path = parse(self.path)
         implied.read("exists", path)
-        if implied.document.find(path) is MISSING:
+        if implied.is_missing(path):
             implied.set(path)
 
     def apply(self, work: Work) -> None:

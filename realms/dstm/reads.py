@@ -1,12 +1,12 @@
 """
 What a transaction has read: pointers, each with the kind of dependence.
 
-    kind        what was learned of the pointer                   what changes it
-    value       its value, or that it is missing                  add, remove, replace at it, above or below
-    keys        the names of its members                          the same at it, above; add, remove of a member
-    exists      whether it is there                               add, remove at it; any change above
-    container   that it holds what an op puts into it             remove, replace at it or above
-    place       that it can be changed blindly                    remove at it; remove, replace above
+    kind        what was learned of the pointer               what changes it
+    value       its value, or that it is missing              add, remove, replace at it, above or below
+    keys        the names of its members                      the same at it, above; add, remove of a member
+    exists      whether it is there                           add, remove at it; any change above
+    container   that it holds what an op puts into it         remove, replace at it or above
+    place       that it can be changed blindly                remove at it; remove, replace above
 
 Clients declare the first three (on the wire: a pointer is a value read, ``["keys", pointer]``,
 ``["exists", pointer]``); the last two are implied by ops alone (``operations.implied_reads``). A pointer

@@ -70,27 +70,42 @@ class Applied(NamedTuple):
 
 
 class WriteSet:
-    """The places that own ops have determined: a read there is none of the shared document."""
+    """
+    The places that own ops have determined: a read there is none of the shared document.
 
-    __slots__ = ("_whole",)
+    Elements of an array of the shared document are never among them, since they move. Where own ops have
+    moved them, an index says nothing of the shared document any more: there, the whole array is read.
+    """
 
-    def __init__(self, whole: dict[Path, bool] | None = None) -> None:
-        self._whole = whole or {}  # path -> True: it and all below; False: only that it is there
+    __slots__ = ("_moved", "_whole")
+
+    def __init__(self) -> None:
+        self._whole: dict[Path, bool] = {}  # path -> True: it and all below; False: only that it is there
+        self._moved: set[Path] = set()  # of arrays
 
     def copy(self) -> "WriteSet":
         """Give one that is independent of this."""
-        return WriteSet(self._whole.copy())
-
-    def owns(self, path: Path) -> bool:
-        """Tell whether the value at ``path`` comes of the transaction's own ops alone."""
-        whole = self._whole
-        return bool(whole) and any(whole.get(path[:end]) for end in range(len(path) + 1))
+        copy = WriteSet()
+        copy._whole = self._whole.copy()
+        copy._moved = self._moved.copy()
+        return copy
 
     def covers(self, kind: Kind, path: Path) -> bool:
-        """Tell whether the transaction's own ops decide what such a read learns."""
-        if not self._whole:
+        """Tell whether own ops alone decide what such a read learns."""
+        whole = self._whole
+        if not whole:
             return False
-        return (path in self._whole and kind in ("exists", "place")) or self.owns(path)
+        if path in whole and (kind == "exists" or kind == "place"):
+            return True
+        return any(whole.get(path[:end]) for end in range(len(path) + 1))
+
+    def shared(self, kind: Kind, path: Path) -> Read:
+        """Give the read of the shared document that one of the document with own ops amounts to."""
+        if self._moved:
+            for end in range(len(path)):
+                if path[:end] in self._moved:
+                    return Read("value", path[:end])
+        return Read(kind, path)
 
     def set(self, path: Path) -> None:
         """Note that the value at ``path`` was set or removed."""
@@ -99,6 +114,10 @@ class WriteSet:
     def touch(self, path: Path) -> None:
         """Note that something is at ``path`` whose value depends on the shared document."""
         self._whole.setdefault(path, False)
+
+    def move(self, array: Path) -> None:
+        """Note that elements of an array have other indices than before."""
+        self._moved.add(array)
 
 
 class Implied:
@@ -112,28 +131,46 @@ class Implied:
         self.reads: dict[Read, None] = {}
 
     def read(self, kind: Kind, path: Path) -> None:
+        """Note a read, unless it is of what own ops have determined."""
         if not self.writes.covers(kind, path):
-            self.reads[Read(kind, path)] = None
+            self.reads[self.writes.shared(kind, path)] = None
 
     def set(self, path: Path) -> None:
-        """Note a write, except in an array of the shared document, whose elements move."""
-        if not any(self.is_array(path[:end]) for end in _index_places(path)):
+        """Note a write of what is at ``path``, except in an array of the shared document."""
+        if not any(self._is_array(path[:end]) for end in _index_places(path)):
             self.writes.set(path)
 
-    def set_new(self, path: Path) -> None:
-        """Note the reads and the write of an ``add``."""
+    def remove(self, path: Path) -> None:
+        """Note a removal."""
+        if path and path[-1][:1] in _INDEX and self._is_array(path[:-1]):
+            self.writes.move(path[:-1])
+        else:
+            self.set(path)
+
+    def add(self, path: Path) -> None:
+        """Note the read and the write of an ``add``."""
         parent = path[:-1]
         if not path:
             self.writes.set(path)
         elif path[-1] == "-":
             self.read("container", parent)
-        elif path[-1][:1] in _INDEX and self.is_array(parent):
+        elif path[-1][:1] in _INDEX and self._is_array(parent):
             self.read("keys", parent)
+            self.writes.move(parent)
         else:
             self.read("container", parent)
             self.set(path)
 
-    def is_array(self, path: Path) -> bool:
+    def touch(self, path: Path) -> None:
+        """Note a blind write."""
+        if not any(self._is_array(path[:end]) for end in _index_places(path)):
+            self.writes.touch(path)
+
+    def is_missing(self, path: Path) -> bool:
+        """Tell whether nothing is at ``path`` before the first op."""
+        return self.document.find(path) is MISSING
+
+    def _is_array(self, path: Path) -> bool:
         return is_array(self.document.find(path))
 
 
