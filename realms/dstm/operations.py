@@ -19,7 +19,7 @@ fields. Each op meets the document as the ops before it left it.
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
 from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import replace
@@ -28,12 +28,10 @@ from realms.dstm.changes import Change
 from realms.dstm.document import MISSING, Document, DoesNotFit, child, is_array, is_object, length, thaw
 from realms.dstm.pointer import Path, parse
 from realms.dstm.reads import Read
-from realms.dstm.values import normalized
+from realms.dstm.values import MAX_INTEGER, normalized
 from realms.dstm.work import Applied, Implied, Limits, OpFailed, Refused, Work, WriteSet, shown
 
 __all__ = ["Applied", "Limits", "Op", "OpFailed", "WriteSet", "apply", "implied_reads", "inverse"]
-
-MAX_INTEGER: Final = 2**53 - 1
 
 Number = int | float
 
@@ -60,11 +58,11 @@ class _Op(Struct, frozen=True, gc=False, tag_field="op", tag=str.lower, forbid_u
         Raises:
             ValueError: what is wrong.
         """
-        checked_path(self.path, depth)
+        room(self.path, depth)
         return self
 
 
-class _Setting(_Op):
+class _Setting(_Op, frozen=True):
     """
     An op that sets a value.
 
@@ -74,12 +72,11 @@ class _Setting(_Op):
     value: Any
 
     def checked(self, depth: int) -> Self:
-        path = checked_path(self.path, depth)
-        value = plain(self.value, depth - len(path))
+        value = normalized(self.value, room(self.path, depth))
         return self if value is self.value else replace(self, value=value)
 
 
-class _Bindable(_Setting):
+class _Bindable(_Setting, frozen=True):
     """
     An op whose effect may be undone by the server later.
 
@@ -102,7 +99,7 @@ class _Bindable(_Setting):
         return super().checked(depth)
 
 
-class _Sourced(_Op):
+class _Sourced(_Op, frozen=True):
     """
     An op that takes its value from the document.
 
@@ -112,13 +109,14 @@ class _Sourced(_Op):
     from_: str = field(name="from")
 
     def checked(self, depth: int) -> Self:
-        source, path = checked_path(self.from_, depth), checked_path(self.path, depth)
+        room(self.path, depth)
+        source, path = parse(self.from_), parse(self.path)
         if len(source) < len(path) and path[: len(source)] == source:
             raise ValueError(f"path {self.path!r} lies inside from {self.from_!r}")
         return self
 
 
-class Add(_Bindable):
+class Add(_Bindable, frozen=True):
     """Set a member of an object, insert an element into an array, or replace the document."""
 
     def imply(self, implied: Implied) -> None:
@@ -128,7 +126,7 @@ class Add(_Bindable):
         work.add(parse(self.path), self.value)
 
 
-class Remove(_Op):
+class Remove(_Op, frozen=True):
     """Remove a member or an element."""
 
     def imply(self, implied: Implied) -> None:
@@ -140,7 +138,7 @@ class Remove(_Op):
         work.remove(parse(self.path))
 
 
-class Replace(_Bindable):
+class Replace(_Bindable, frozen=True):
     """Replace what is there."""
 
     def imply(self, implied: Implied) -> None:
@@ -154,7 +152,7 @@ class Replace(_Bindable):
         work.put(path, self.value)
 
 
-class Copy(_Sourced):
+class Copy(_Sourced, frozen=True):
     """Add a copy of another place's value."""
 
     def imply(self, implied: Implied) -> None:
@@ -166,7 +164,7 @@ class Copy(_Sourced):
         work.add(path, work.duplicate(parse(self.from_), path))
 
 
-class Move(_Sourced):
+class Move(_Sourced, frozen=True):
     """Add another place's value, and remove it there."""
 
     def imply(self, implied: Implied) -> None:
@@ -182,7 +180,7 @@ class Move(_Sourced):
         work.add(path, value)
 
 
-class Test(_Setting):
+class Test(_Setting, frozen=True):
     """Fail the transaction unless the value is this."""
 
     __test__ = False  # it is no test class of pytest's
@@ -196,7 +194,7 @@ class Test(_Setting):
             raise Refused(f"{shown(path)} is not the value that the test names", Read("value", path), "test")
 
 
-class _Counting(_Op):
+class _Counting(_Op, frozen=True):
     """
     An op on a number.
 
@@ -206,8 +204,8 @@ class _Counting(_Op):
     value: Number
 
     def checked(self, depth: int) -> Self:
-        checked_path(self.path, depth)
-        value = plain(self.value, 0)
+        room(self.path, depth)
+        value = _number(self.value)
         return self if value is self.value else replace(self, value=value)
 
     def imply(self, implied: Implied) -> None:
@@ -220,12 +218,12 @@ class _Counting(_Op):
         node = work.document.find(path)
         if node is MISSING:
             return None
-        if type(node) is int or type(node) is float:
+        if node.__class__ is int or node.__class__ is float:
             return node
         raise Refused(f"{shown(path)} is no number", work.met(path))
 
 
-class Inc(_Counting):
+class Inc(_Counting, frozen=True):
     """
     Add to a number.
 
@@ -240,16 +238,23 @@ class Inc(_Counting):
         if self.min is UNSET and self.max is UNSET:
             return super().checked(depth)
         bounds = {
-            name: plain(getattr(self, name), 0) for name in ("min", "max") if getattr(self, name) is not UNSET
+            name: _number(getattr(self, name)) for name in ("min", "max") if getattr(self, name) is not UNSET
         }
         return replace(super().checked(depth), **bounds)
 
     def apply(self, work: Work) -> None:
         path = parse(self.path)
-        total = (self.number(work, path) or 0) + self.value
-        if type(total) is float and total.is_integer():
+        number = self.number(work, path) or 0
+        total: Number = number + self.value
+        if total.__class__ is float and total.is_integer():
             total = int(total)
-        self._check(total, path)
+        if (
+            total.__class__ is float
+            or self.min is not UNSET
+            or self.max is not UNSET
+            or abs(total) > MAX_INTEGER
+        ):
+            self._check(total, path)
         work.put(path, total)
 
     def _check(self, total: Number, path: Path) -> None:
@@ -258,14 +263,14 @@ class Inc(_Counting):
             reason = f"{total} is less than min {self.min}"
         elif self.max is not UNSET and total > self.max:
             reason = f"{total} is more than max {self.max}"
-        elif not isfinite(total) or (type(total) is int and abs(total) > MAX_INTEGER):
+        elif not isfinite(total) or (total.__class__ is int and abs(total) > MAX_INTEGER):
             reason = f"{total} is out of range: integers go to 2**53 - 1, floats are finite"
         else:
             return
         raise Refused(f"at {shown(path)}, {reason}", Read("value", path), "constraint")
 
 
-class Min(_Counting):
+class Min(_Counting, frozen=True):
     """Set a number if it is smaller than the one that is there."""
 
     def apply(self, work: Work) -> None:
@@ -275,7 +280,7 @@ class Min(_Counting):
             work.put(path, self.value)
 
 
-class Max(_Counting):
+class Max(_Counting, frozen=True):
     """Set a number if it is greater than the one that is there."""
 
     def apply(self, work: Work) -> None:
@@ -285,7 +290,7 @@ class Max(_Counting):
             work.put(path, self.value)
 
 
-class Push(_Setting):
+class Push(_Setting, frozen=True):
     """Append an element to an array; where nothing is, set an array of it alone."""
 
     def checked(self, depth: int) -> Self:
@@ -307,7 +312,7 @@ class Push(_Setting):
             raise Refused(f"{shown(path)} is no array", work.met(path))
 
 
-class Merge(_Setting):
+class Merge(_Setting, frozen=True):
     """Merge a patch into an object: its members are set, those that are null are removed (RFC 7396)."""
 
     def imply(self, implied: Implied) -> None:
@@ -323,7 +328,7 @@ class Merge(_Setting):
         _merge(work, parse(self.path), self.value)
 
 
-class SetDefault(_Bindable):
+class SetDefault(_Bindable, frozen=True):
     """Set a value where nothing is."""
 
     def imply(self, implied: Implied) -> None:
@@ -339,49 +344,26 @@ class SetDefault(_Bindable):
 
 
 Op = Add | Remove | Replace | Copy | Move | Test | Inc | Min | Max | Push | Merge | SetDefault
+OP_NAMES: Final = tuple(str(kind.__struct_config__.tag) for kind in get_args(Op))
 
 
-OP_NAMES: Final = (
-    "add",
-    "remove",
-    "replace",
-    "copy",
-    "move",
-    "test",
-    "inc",
-    "min",
-    "max",
-    "push",
-    "merge",
-    "setdefault",
-)
-
-
-def checked_path(pointer: str, depth: int) -> Path:
+def room(pointer: str, depth: int) -> int:
     """
-    Read a pointer of at most ``depth`` tokens.
+    Tell how deep a value at ``pointer`` may nest.
 
     Raises:
-        ValueError: what is wrong.
+        ValueError: it is no pointer, or too deep itself.
     """
-    try:
-        path = parse(pointer)
-    except ValueError as error:
-        raise ValueError(f"{pointer!r} is no pointer: {error}") from None
-    if len(path) > depth:
-        raise ValueError(f"{pointer!r} is too deep: allowed are {depth} tokens")
-    return path
+    left = depth - len(parse(pointer))
+    if left < 0:
+        raise ValueError(f"a pointer may have {depth} tokens, got {depth - left}")
+    return left
 
 
-def plain(value: Any, depth: int) -> Any:
-    """Do ``normalized``, quickly where nothing can be wrong."""
-    kind = type(value)
-    if kind is int:
-        if -MAX_INTEGER <= value <= MAX_INTEGER:
-            return value
-    elif (kind is str and value.isascii()) or value is None or kind is bool:
-        return value
-    return normalized(value, depth)
+def _number(value: Any) -> Any:
+    if value.__class__ is int or value.__class__ is float:
+        return normalized(value)
+    raise ValueError(f"a number is needed, got {value!r:.40}")
 
 
 def _check_ms(name: str, value: int, least: int) -> None:

@@ -23,10 +23,10 @@ import msgspec
 from msgspec import Struct
 
 from realms.dstm.errors import INVALID, TOO_LARGE, DstmError
-from realms.dstm.operations import MAX_INTEGER, OP_NAMES, Limits, Op, checked_path, plain
+from realms.dstm.operations import OP_NAMES, Limits, Op
 from realms.dstm.pointer import Path, parse
 from realms.dstm.reads import Read
-from realms.dstm.values import size
+from realms.dstm.values import MAX_INTEGER, normalized, size
 
 __all__ = [
     "CommitArguments",
@@ -39,12 +39,14 @@ __all__ = [
 ]
 
 _is_tx: Final = re.compile(r"[0-9a-f]{32}:(?:0|[1-9][0-9]{0,15})").fullmatch
-_is_epoch: Final = re.compile(r"[0-9a-f]{32}").fullmatch
 _LISTS: Final = ("reads", "ops", "want", "publish")
 _NAMES: Final = ("tx", "epoch", "base", *_LISTS)
 _RESERVED: Final = ("dstm.", "wamp.")
 # JSON around a pointer and a value, about
 _OP_BYTES: Final = 32
+
+# Structs in the order of their fields, dicts sorted
+_encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 T = TypeVar("T")
 
@@ -122,17 +124,22 @@ def checked_transaction(arguments: CommitArguments, limits: Limits) -> Transacti
     Raises:
         DstmError: as ``read_transaction``.
     """
-    for part in _LISTS:
-        _check_count(part, getattr(arguments, part), limits)
+    if len(arguments.ops) > limits.ops or arguments.reads or arguments.want or arguments.publish:
+        for part in _LISTS:
+            _check_count(part, getattr(arguments, part), limits)
     _check_ids(arguments)
     depth = limits.depth
+    try:
+        ops = tuple([op.checked(depth) for op in arguments.ops])
+    except ValueError:
+        ops = _each("ops", arguments.ops, lambda op: op.checked(depth))  # raises, and names the index
     transaction = Transaction(
         arguments.tx,
         arguments.epoch,
         arguments.base,
         tuple([_read(wire, index) for index, wire in enumerate(arguments.reads)]) if arguments.reads else (),
-        _each("ops", arguments.ops, lambda op: op.checked(depth)),
-        _each("want", arguments.want, lambda pointer: checked_path(pointer, depth)) if arguments.want else (),
+        ops,
+        _each("want", arguments.want, parse) if arguments.want else (),
         _each("publish", arguments.publish, lambda publish: _publish(publish, depth))
         if arguments.publish
         else (),
@@ -143,8 +150,17 @@ def checked_transaction(arguments: CommitArguments, limits: Limits) -> Transacti
 
 def digest(transaction: Transaction) -> bytes:
     """Give 16 bytes that are equal for equal bodies, in whatever form and order of names they came."""
-    _, *body = (getattr(transaction, name) for name in _NAMES)
-    return sha256(msgspec.json.encode(body, order="sorted")).digest()[:16]
+    body = _encode(
+        (
+            transaction.epoch,
+            transaction.base,
+            transaction.reads,
+            transaction.ops,
+            transaction.want,
+            transaction.publish,
+        )
+    )
+    return sha256(body).digest()[:16]
 
 
 def _check_count(part: str, items: Sequence[object], limits: Limits) -> None:
@@ -154,11 +170,9 @@ def _check_count(part: str, items: Sequence[object], limits: Limits) -> None:
 
 
 def _check_ids(arguments: CommitArguments) -> None:
-    tx, epoch, base = arguments.tx, arguments.epoch, arguments.base
+    tx, base = arguments.tx, arguments.base
     if tx is not None and _is_tx(tx) is None:
         raise _error(INVALID, "tx", "must be <32 hex digits in lower case>:<counter>")
-    if epoch is not None and _is_epoch(epoch) is None:
-        raise _error(INVALID, "epoch", "must be 32 hex digits in lower case")
     if base is None:
         if arguments.reads:
             raise _error(INVALID, "base", "is needed where there are reads: the version that was read")
@@ -180,19 +194,22 @@ def _publish(publish: Publish, depth: int) -> Publish:
     if not topic or topic.startswith(_RESERVED):
         raise ValueError(f"topic must be a URI and not begin with {' or '.join(_RESERVED)}, got {topic!r}")
     return Publish(
-        topic, plain(publish.args, depth), plain(publish.kwargs, depth), plain(publish.options, depth)
+        topic,
+        normalized(publish.args, depth),
+        normalized(publish.kwargs, depth),
+        normalized(publish.options, depth),
     )
 
 
 def _check_bytes(transaction: Transaction, limits: Limits) -> None:
     total = 0
     for op in transaction.ops:
-        value = getattr(op, "value", None)
         total += _OP_BYTES + len(op.path)
-        if isinstance(value, dict | list):
-            total += size(value)
-        elif isinstance(value, str):
+        value = getattr(op, "value", None)
+        if isinstance(value, str):
             total += len(value)
+        elif isinstance(value, dict | list):
+            total += size(value)
     for publish in transaction.publish:
         total += size(publish.args) + size(publish.kwargs) + size(publish.options)
     if total > limits.transaction_bytes:

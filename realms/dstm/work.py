@@ -81,13 +81,13 @@ class WriteSet:
 
     def __init__(self) -> None:
         self._whole: dict[Path, bool] = {}  # path -> True: it and all below; False: only that it is there
-        self._moved: set[Path] = set()  # of arrays
+        self._moved: frozenset[Path] = frozenset()  # of arrays
 
     def copy(self) -> "WriteSet":
         """Give one that is independent of this."""
         copy = WriteSet()
         copy._whole = self._whole.copy()
-        copy._moved = self._moved.copy()
+        copy._moved = self._moved
         return copy
 
     def covers(self, kind: Kind, path: Path) -> bool:
@@ -117,7 +117,7 @@ class WriteSet:
 
     def move(self, array: Path) -> None:
         """Note that elements of an array have other indices than before."""
-        self._moved.add(array)
+        self._moved |= {array}
 
 
 class Implied:
@@ -137,7 +137,7 @@ class Implied:
 
     def set(self, path: Path) -> None:
         """Note a write of what is at ``path``, except in an array of the shared document."""
-        if not any(self._is_array(path[:end]) for end in _index_places(path)):
+        if not self._leads_through_array(path):
             self.writes.set(path)
 
     def remove(self, path: Path) -> None:
@@ -163,7 +163,7 @@ class Implied:
 
     def touch(self, path: Path) -> None:
         """Note a blind write."""
-        if not any(self._is_array(path[:end]) for end in _index_places(path)):
+        if not self._leads_through_array(path):
             self.writes.touch(path)
 
     def is_missing(self, path: Path) -> bool:
@@ -172,6 +172,10 @@ class Implied:
 
     def _is_array(self, path: Path) -> bool:
         return is_array(self.document.find(path))
+
+    def _leads_through_array(self, path: Path) -> bool:
+        places = _index_places(path)
+        return bool(places) and any(self._is_array(path[:end]) for end in places)
 
 
 @lru_cache(maxsize=10_000)
@@ -275,10 +279,10 @@ def _measure(node: Any, bytes_left: int, depth_left: int, source: Read) -> int:
     waiting = [(node, depth_left)]
     while waiting:
         node, depth = waiting.pop()
-        if depth < 0:
-            raise Refused(f"the copy of {shown(source.path)} would nest too deeply", source, "size")
         total += len(node) + 2 if isinstance(node, str) else 8
         if is_object(node) or is_array(node):
+            if depth <= 0:
+                raise Refused(f"the copy of {shown(source.path)} would nest too deeply", source, "size")
             total += 4 * length(node)
             if total <= bytes_left:
                 for token, below in members(node):
