@@ -1,0 +1,81 @@
+"""
+One run of a transaction function on the replica.
+
+Rules of this file:
+
+- While a function runs, no other begins: within one, others are called with its ``tx``.
+- In a partial replica, what lies outside its paths is unknown, not missing: who touches it is told so.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from realms.dstm.client.replica import Snapshot, inside
+from realms.dstm.errors import INVALID, DstmError
+from realms.dstm.pointer import Path, parse, render
+from realms.dstm.stm import Outcome, Tx, run
+
+_running: list[Tx] = []  # at most one: functions are synchronous
+
+
+def attempt(
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    snapshot: Snapshot,
+    paths: Sequence[Path] | None,
+) -> Outcome:
+    """
+    Run ``function(tx, *arguments)`` on one version.
+
+    Raises:
+        DstmError: it touched what lies outside of ``paths``, or waits for nothing.
+        Exception: the function's own.
+    """
+
+    def running(tx: Tx, *args: Any) -> Any:
+        _running.append(tx)
+        try:
+            return function(tx, *args)
+        except Exception:
+            _check_touched(tx, paths)
+            raise
+        finally:
+            _running.pop()
+
+    outcome = run(running, snapshot.document, snapshot.version, arguments)
+    _check_touched(outcome.tx, paths)
+    if outcome.ended == "retry" and not outcome.tx.reads:
+        raise DstmError(INVALID, "retry waits for a change of what was read, and nothing was")
+    return outcome
+
+
+def check_alone() -> None:
+    """
+    Refuse to begin a transaction inside of another.
+
+    Raises:
+        RuntimeError: a transaction function runs.
+    """
+    if _running:
+        raise RuntimeError("a transaction function runs: call the other one with its tx, as f(tx, ...)")
+
+
+def check_inside(path: Path, paths: Sequence[Path] | None) -> None:
+    """
+    Check that a partial replica holds what is at ``path``.
+
+    Raises:
+        DstmError: it does not.
+    """
+    if paths is not None and not inside(path, paths):
+        shown = ", ".join(repr(render(path)) for path in paths)
+        raise DstmError(
+            INVALID, f"{render(path)!r} is not in this partial replica, which has {shown}", path=render(path)
+        )
+
+
+def _check_touched(tx: Tx, paths: Sequence[Path] | None) -> None:
+    for read in tx.reads:
+        check_inside(read.path, paths)
+    for op in tx.ops:
+        check_inside(parse(op.path), paths)
