@@ -191,7 +191,9 @@ class Test(_Setting, frozen=True):
     def apply(self, work: Work) -> None:
         path = parse(self.path)
         if not _equal(work.document.find(path), self.value):
-            raise Refused(f"{shown(path)} is not the value that the test names", Read("value", path), "test")
+            raise Refused(
+                f"{shown(path)} is not the value that the test names", Read("value", path), kind="test"
+            )
 
 
 class _Counting(_Op, frozen=True):
@@ -220,7 +222,7 @@ class _Counting(_Op, frozen=True):
             return None
         if node.__class__ is int or node.__class__ is float:
             return node
-        raise Refused(f"{shown(path)} is no number", work.met(path))
+        raise Refused(f"{shown(path)} is no number", *work.met(path))
 
 
 class Inc(_Counting, frozen=True):
@@ -267,7 +269,7 @@ class Inc(_Counting, frozen=True):
             reason = f"{total} is out of range: integers go to 2**53 - 1, floats are finite"
         else:
             return
-        raise Refused(f"at {shown(path)}, {reason}", Read("value", path), "constraint")
+        raise Refused(f"at {shown(path)}, {reason}", Read("value", path), kind="constraint")
 
 
 class Min(_Counting, frozen=True):
@@ -309,7 +311,7 @@ class Push(_Setting, frozen=True):
         elif is_array(node):
             work.insert((*path, str(length(node))), self.value)
         else:
-            raise Refused(f"{shown(path)} is no array", work.met(path))
+            raise Refused(f"{shown(path)} is no array", *work.met(path))
 
 
 class Merge(_Setting, frozen=True):
@@ -333,8 +335,9 @@ class SetDefault(_Bindable, frozen=True):
 
     def imply(self, implied: Implied) -> None:
         path = parse(self.path)
+        known = implied.writes.covers("exists", path)
         implied.read("exists", path)
-        if implied.is_missing(path):
+        if not known and implied.is_missing(path):
             implied.set(path)
 
     def apply(self, work: Work) -> None:
@@ -383,9 +386,11 @@ def apply(document: Document, ops: Sequence[Op], limits: Limits) -> Applied:
         try:
             op.apply(work)
         except Refused as refused:
-            raise OpFailed(index, refused.reason, (refused.met,), refused.kind) from None
+            met = _implied(document, ops[:index]).shared(refused.met)
+            raise OpFailed(index, refused.reason, met, refused.kind) from None
         except DoesNotFit as error:
-            raise OpFailed(index, error.reason, (work.met(error.path),), "state") from None
+            met = _implied(document, ops[:index]).shared(work.met(error.path))
+            raise OpFailed(index, error.reason, met, "state") from None
     size = work.document.size
     if size > limits.document_bytes and size > document.size:
         reason = f"the document would have {size} bytes, allowed are {limits.document_bytes}"
@@ -395,10 +400,14 @@ def apply(document: Document, ops: Sequence[Op], limits: Limits) -> Applied:
 
 def implied_reads(document: Document, ops: Iterable[Op]) -> list[Read]:
     """Give what the ops read by themselves of ``document``, without what they have determined before."""
+    return list(_implied(document, ops).reads)
+
+
+def _implied(document: Document, ops: Iterable[Op]) -> Implied:
     implied = Implied(document, WriteSet())
     for op in ops:
         op.imply(implied)
-    return list(implied.reads)
+    return implied
 
 
 def inverse(changes: Sequence[Change], before: Sequence[tuple[Path, Any]]) -> tuple[Change, ...]:

@@ -9,6 +9,7 @@ Rules of this file:
 - Whatever a copy duplicates counts as bytes of the transaction, so that ops can't multiply a document.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
@@ -166,6 +167,11 @@ class Implied:
         if not self._leads_through_array(path):
             self.writes.touch(path)
 
+    def shared(self, reads: Iterable[Read]) -> tuple[Read, ...]:
+        """Give those reads that are of the shared document, as reads of it."""
+        writes = self.writes
+        return tuple(writes.shared(*read) for read in reads if not writes.covers(*read))
+
     def is_missing(self, path: Path) -> bool:
         """Tell whether nothing is at ``path`` before the first op."""
         return self.document.find(path) is MISSING
@@ -187,7 +193,7 @@ def _index_places(path: Path) -> tuple[int, ...]:
 class Refused(Exception):
     """An op can't be applied; ``OpFailed`` without the index."""
 
-    def __init__(self, reason: str, met: Read, kind: FailureKind = "state") -> None:
+    def __init__(self, reason: str, *met: Read, kind: FailureKind = "state") -> None:
         super().__init__(reason)
         self.reason = reason
         self.met = met
@@ -242,7 +248,7 @@ class Work:
         """Give the node at ``path``, or refuse the op."""
         node = self.document.find(path)
         if node is MISSING:
-            raise Refused(f"nothing is at {shown(path)}", self.met(path))
+            raise Refused(f"nothing is at {shown(path)}", *self.met(path))
         return node
 
     def duplicate(self, source: Path, path: Path) -> Any:
@@ -252,21 +258,23 @@ class Work:
         self.copied += _measure(value, left, self.limits.depth - len(path), Read("value", source))
         return thaw(value)
 
-    def met(self, path: Path) -> Read:
-        """Give the read that tells why an op does not fit at ``path``."""
+    def met(self, path: Path) -> tuple[Read, ...]:
+        """Give the reads that tell why an op does not fit at ``path``."""
         node: Any = self.document.find(ROOT)
         for end, token in enumerate(path):
             below = child(node, token)
             if below is MISSING:
                 return _met_end(node, path, end)
             node = below
-        return Read("container" if is_object(node) or is_array(node) else "value", path)
+        if is_object(node) or is_array(node):
+            return Read("exists", path), Read("container", path)
+        return (Read("value", path),)
 
 
-def _met_end(node: Any, path: Path, end: int) -> Read:
+def _met_end(node: Any, path: Path, end: int) -> tuple[Read, ...]:
     if is_array(node):
-        return Read("keys", path[:end])
-    return Read("exists", path[: end + 1]) if is_object(node) else Read("value", path[:end])
+        return (Read("keys", path[:end]),)
+    return (Read("exists", path[: end + 1]),) if is_object(node) else (Read("value", path[:end]),)
 
 
 def shown(path: Path) -> str:
@@ -282,7 +290,7 @@ def _measure(node: Any, bytes_left: int, depth_left: int, source: Read) -> int:
         total += len(node) + 2 if isinstance(node, str) else 8
         if is_object(node) or is_array(node):
             if depth <= 0:
-                raise Refused(f"the copy of {shown(source.path)} would nest too deeply", source, "size")
+                raise Refused(f"the copy of {shown(source.path)} would nest too deeply", source, kind="size")
             total += 4 * length(node)
             if total <= bytes_left:
                 for token, below in members(node):
@@ -290,6 +298,8 @@ def _measure(node: Any, bytes_left: int, depth_left: int, source: Read) -> int:
                     waiting.append((below, depth - 1))
         if total > bytes_left:
             raise Refused(
-                f"{shown(source.path)} is too large to be copied or moved in one transaction", source, "size"
+                f"{shown(source.path)} is too large to be copied or moved in one transaction",
+                source,
+                kind="size",
             )
     return total
