@@ -276,7 +276,7 @@ class Outbox:
 
     def _send(self, job: Job) -> None:
         channel, body = self._channel, job.body
-        if channel is not None and job.body is body:
+        if channel is not None:  # it may be lost at the word before
             channel.call(self._procedure, [], body, lambda answer: self._on_answer(job, body, answer))
 
     # Answers
@@ -287,21 +287,27 @@ class Outbox:
         if isinstance(answer, DstmError):
             self._on_error(job, answer)
         else:
-            self._on_committed(job, answer.kwargs)
+            self._on_result(job, answer.kwargs)
         self.drain()
 
-    def _on_committed(self, job: Job, answer: dict[str, Any]) -> None:
+    def _on_result(self, job: Job, answer: dict[str, Any]) -> None:
+        version, epoch, time = (answer.get(name) for name in ("version", "epoch", "time"))
+        if not isinstance(version, int) or not isinstance(epoch, str):
+            error = DstmError(UNAVAILABLE, "the answer to commit makes no sense")
+            self._fail(job, UnknownOutcome(error, job.body["tx"]))
+            return
         del self._sent[job.body["tx"]]
         self._counters.committed += 1
-        committed = Committed(
-            answer["version"], value=job.value, epoch=answer["epoch"], time=answer.get("time")
-        )
-        if not job.body["ops"]:
+        committed = Committed(version, value=job.value, epoch=epoch, time=time)
+        if job.body["ops"]:
+            self._arrive(job, committed)
+        else:
             self._finish(job, committed)  # it changed nothing that the replica could wait for
-            return
+
+    def _arrive(self, job: Job, committed: Committed) -> None:
         job.progress = Progress.ARRIVING
         self._arrivals += 1
-        heapq.heappush(self._arriving, (committed, self._arrivals, committed.epoch, job, committed))
+        heapq.heappush(self._arriving, (committed.version, self._arrivals, committed.epoch, job, committed))
         self._settle_arrived()
         self._expect_arrivals()
 

@@ -9,6 +9,7 @@ Rules of this file:
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 from realms.dstm.client.core import Core
@@ -61,7 +62,7 @@ class Space:
         """
         self.name = name
         self.paths = None if paths is None else tuple(paths)
-        self._front: Front = _AutobahnsFront() if front is None else front
+        self._front: Front = AutobahnsFront() if front is None else front
         # Of the operating system: who could guess it could submit in this client's name.
         client_id = secrets.token_hex(16)
         self._core = Core(name, paths, settings or Settings(), self._front, client_id)
@@ -203,27 +204,28 @@ def open(
     return Space(name, paths, settings=settings).attach(session)
 
 
-class _AutobahnsFront:
+class AutobahnsFront:
     """The front of the framework that Autobahn uses, found when it is first needed."""
 
-    def __init__(self) -> None:
-        self._front: Front | None = None
+    @cached_property
+    def used(self) -> Front:
+        """
+        Find it.
+
+        Raises:
+            RuntimeError: Autobahn has not been told a framework.
+        """
+        import txaio
+
+        if txaio.using_twisted:
+            from realms.dstm.client.twisted import TwistedFront
+
+            return TwistedFront()
+        if txaio.using_asyncio:
+            from realms.dstm.client.aio import AsyncioFront
+
+            return AsyncioFront()
+        raise RuntimeError("import autobahn.twisted or autobahn.asyncio before a space is used")
 
     def __getattr__(self, name: str) -> Any:
-        if self._front is None:
-            self._front = _front()
-        return getattr(self._front, name)
-
-
-def _front() -> Front:
-    import txaio
-
-    if txaio.using_twisted:
-        from realms.dstm.client.twisted import TwistedFront
-
-        return TwistedFront()
-    if txaio.using_asyncio:
-        from realms.dstm.client.aio import AsyncioFront
-
-        return AsyncioFront()
-    raise RuntimeError("import autobahn.twisted or autobahn.asyncio before a space is used")
+        return getattr(self.used, name)

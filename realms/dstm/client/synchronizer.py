@@ -36,7 +36,7 @@ from realms.dstm.client.link import Answer, Channel, Surroundings
 from realms.dstm.client.replica import DigestCheck, Gap, Replica
 from realms.dstm.client.settings import Counters, Settings, is_passing
 from realms.dstm.document import DoesNotFit
-from realms.dstm.errors import DstmError
+from realms.dstm.errors import UNAVAILABLE, DstmError
 from realms.dstm.pointer import Path, render
 
 
@@ -131,8 +131,10 @@ class Synchronizer:
     def _on_view(self, answer: Answer) -> None:
         if isinstance(answer, DstmError):
             self._fail(answer, self._join)
+        elif "topic" in answer.kwargs:
+            self._subscribe(str(answer.kwargs["topic"]))
         else:
-            self._subscribe(answer.kwargs["topic"])
+            self._fail(DstmError(UNAVAILABLE, "the answer to view makes no sense"), self._join)
 
     def _subscribe(self, topic: str) -> None:
         self._open_channel.subscribe(topic, self._on_event, self._on_subscribed)

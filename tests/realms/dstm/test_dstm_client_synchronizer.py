@@ -263,6 +263,14 @@ def test_a_view_that_is_refused() -> None:
     assert play.core.state is State.REFUSED
 
 
+def test_a_view_that_makes_no_sense_is_asked_again() -> None:
+    play = Play(["/a"])
+    link = play.attach()
+    link.answer(VIEW)
+    play.timers.advance(1)
+    assert (link.names, play.core.state) == ([VIEW], State.JOINING)
+
+
 @pytest.mark.parametrize("event", [{"epoch": EPOCH, "deltas": [[1]]}, {"deltas": []}])
 def test_an_event_that_makes_no_sense_costs_a_snapshot(event: dict[str, Any]) -> None:
     play = Play()
