@@ -19,7 +19,7 @@ from msgspec import to_builtins
 from realms.dstm.changes import Change
 from realms.dstm.document import Document
 from realms.dstm.errors import DstmError
-from realms.dstm.operations import Limits, OpFailed, apply, implied_reads, inverse
+from realms.dstm.operations import Applied, Limits, Op, OpFailed, apply, implied_reads, inverse
 from realms.dstm.pointer import parse
 from realms.dstm.reads import Read
 from realms.dstm.stamps import Stamps
@@ -37,9 +37,9 @@ def changes_read(read: Read, change: Change, before: Any) -> bool:
     kind, path = read
     place = tuple(split(change.path))
     moves = change.op != "replace" and isinstance(find(before, place[:-1]), list)
-    if moves and len(path) >= len(place) and path[: len(place) - 1] == place[:-1]:
-        if path[len(place) - 1].isdigit():
-            return True
+    below = len(path) >= len(place) and path[: len(place) - 1] == place[:-1]
+    if moves and below and path[len(place) - 1].isdigit():
+        return True
     if place == path:
         return LETTER[change.op] in CHANGED_BY[kind]
     if place == path[: len(place)]:
@@ -50,13 +50,18 @@ def changes_read(read: Read, change: Change, before: Any) -> bool:
 
 
 TOKENS = st.sampled_from(["a", "a", "b", "0", "0", "1"])
-PATHS = st.lists(TOKENS, max_size=3).map(lambda tokens: "".join(f"/{token}" for token in tokens))
+PATHS = st.one_of(
+    st.sampled_from(["/a", "/a", "/a/0", "/a/1", "/a/0/a", "/a/1/a", "/b", "/b/a"]),  # so that programs meet
+    st.lists(TOKENS, max_size=3).map(lambda tokens: "".join(f"/{token}" for token in tokens)),
+)
 PLACES = st.tuples(PATHS, st.sampled_from(["", "", "/a", "/0", "/-"])).map("".join)
 SCALARS = st.one_of(st.integers(0, 2), st.sampled_from([True, None, "x", 0.5]))
 VALUES = st.recursive(
     SCALARS,
     lambda below: st.one_of(
-        st.lists(below, max_size=3), st.dictionaries(st.sampled_from("ab01"), below, max_size=3)
+        st.lists(st.fixed_dictionaries({"a": st.integers(0, 2)}), max_size=3),
+        st.lists(below, max_size=3),
+        st.dictionaries(st.sampled_from("ab01"), below, max_size=3),
     ),
     max_leaves=5,
 )
@@ -101,10 +106,7 @@ def program(steps: Sequence[Any], seen: list[Any]) -> Any:
 def play(tx: Tx, step: Any, seen: list[Any]) -> Any:
     kind, first, *rest = step
     if kind == "nested":
-        with pytest.raises(Left), tx.nested():
-            program(first, seen)(tx)
-            raise Left
-        return "left"
+        return leave(tx, program(first, seen))
     if kind == "either":
         return or_else(program(first, seen), program(rest[0], seen))(tx)
     if kind == "retry_if_not":
@@ -115,9 +117,26 @@ def play(tx: Tx, step: Any, seen: list[Any]) -> Any:
     return getattr(tx, name)(first, *rest)
 
 
+def leave(tx: Tx, function: Any) -> str:
+    """Do a function and drop what it did."""
+    try:
+        with tx.nested():
+            function(tx)
+            raise Left
+    except Left:
+        return "left"
+
+
 def started(steps: Sequence[Any], document: Document, version: int) -> tuple[Outcome, list[Any]]:
     seen: list[Any] = []
     return run(program(steps, seen), document, version), seen
+
+
+def applied_or_met(document: Document, ops: Sequence[Op]) -> tuple[Applied | None, tuple[Read, ...]]:
+    try:
+        return apply(document, ops, LIMITS), ()
+    except OpFailed as failed:
+        return None, failed.met
 
 
 class Space(RuleBasedStateMachine):
@@ -148,11 +167,11 @@ class Space(RuleBasedStateMachine):
         if any(self.changed(read, tx.version) for read in reads):
             assert tx.version < self.version, "nothing conflicts with its own version"
             return
-        try:
-            applied = apply(head, tx.ops, LIMITS)
-        except OpFailed as failed:
-            assert failed.met
-            assert any(self.changed(read, tx.version) for read in failed.met)
+        applied, met = applied_or_met(head, tx.ops)
+        if applied is None:
+            assert any(self.changed(read, tx.version) for read in met), (
+                "what fitted its version fits or changed"
+            )
             return
         again, seen_again = started(steps, head, self.version)
         assert same(seen_again, seen), "at its place it sees what it has seen"
