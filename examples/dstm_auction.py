@@ -49,7 +49,7 @@ def join(reactor, url):
 async def take_part(space, name, limit):
     while (await space.atomically(bid_more, name, limit)).value:
         pass
-    print(name, "leaves")
+    return name
 
 
 async def main(reactor, url="ws://127.0.0.1:8080/ws"):
@@ -60,7 +60,7 @@ async def main(reactor, url="ws://127.0.0.1:8080/ws"):
         space = await dstm.open(await join(reactor, url), "demo")
         bidders.append(ensureDeferred(take_part(space, name, limit)))
 
-    await gatherResults(bidders[:2])  # these two give up
+    print("these gave up:", await gatherResults(bidders[:2]))
     winner, price = (await auctioneer.atomically(end)).value
     await bidders[2]
     amounts = [amount for _, amount in auctioneer["/auction/bids"]]

@@ -40,18 +40,19 @@ async def main(reactor, session):
     await bank.atomically(transfer, "ann", "bob", 4)
     print("ann paid:", bank["/bank"])
 
-    bank.watch("/bank/ann", lambda balance: print("ann has:", balance))
+    stop = bank.watch("/bank/ann", lambda balance: print("ann has:", balance))
     waiting = bank.atomically(transfer, "ann", "carol", 15)  # she has not got 15 yet
     await bank.atomically(transfer, "bob", "ann", 12)
     await waiting
     print("ann paid when she could:", bank["/bank"])
+    stop()
 
     await bank.atomically(from_any("ann", 20))
     print("carol paid, since bob could not:", bank["/bank"])
 
-    # Twenty at once, in both directions: whoever meets another's change runs again.
+    # Ten at once, in both directions: whoever meets another's change runs again.
     await gatherResults(
-        [bank.atomically(transfer, *pair, 1) for pair in [("ann", "carol"), ("carol", "ann")] * 10]
+        [bank.atomically(transfer, *pair, 1) for pair in [("ann", "carol"), ("carol", "ann")] * 5]
     )
     print("the sum is still", sum(bank["/bank"].values()))
 

@@ -39,8 +39,7 @@ async def main(reactor, url="ws://127.0.0.1:8080/ws"):
     # Both run on the same version, so the second to arrive has a conflict, and runs again on what the first
     # has written. Who is second is up to the network; here it shall be A.
     while a.counters.conflicts == 0:
-        await gatherResults([b.atomically(say, "world"), saying := a.atomically(say, "code camp")])
-    version = saying.result
+        _, version = await gatherResults([b.atomically(say, "world"), a.atomically(say, "code camp")])
     print("A had a conflict, and read:", version.value)
 
     await b.atomically(wait_for, "code camp")

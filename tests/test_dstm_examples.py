@@ -30,14 +30,11 @@ ann paid: {'ann': 6, 'bob': 14, 'carol': 10}
 ann has: 18
 ann has: 3
 ann paid when she could: {'ann': 3, 'bob': 2, 'carol': 25}
-ann has: 23
 carol paid, since bob could not: {'ann': 23, 'bob': 2, 'carol': 5}
 the sum is still 30
 """,
     "dstm_auction.py": """\
-ann leaves
-bob leaves
-carol leaves
+these gave up: ['ann', 'bob']
 carol has it, for no more than was needed: True
 every bid was one more than the one before: True
 """,

@@ -10,7 +10,8 @@ What happens, in the order in which it does:
 3. The result says at which version it was committed; the transaction is settled when the replica is
    there. A conflict brings the deltas that the replica lacked: they are applied, and the function
    runs again, on one version that holds them all.
-4. Every move of the replica wakes the transactions that wait for it in ``retry``, then the watches.
+4. Every move of the replica runs the transactions again that wait for it in ``retry``; the application
+   hears of it first from its watches, then from what is settled by it.
 5. A broken link leaves the replica and the transactions as they are, for the next ``attach``.
 
 Rules of this file:
@@ -193,9 +194,9 @@ class Core:
 
     def moved(self, changes: Sequence[Change] | None) -> None:
         """Wake who waits for what has changed."""
-        self._outbox.moved(changes)
         for number in sorted(self._woken(changes)):
             self._told.append(partial(self._show, number))
+        self._outbox.moved(changes)
 
     def _woken(self, changes: Sequence[Change] | None) -> set[int]:
         if changes is None or self.replica is None:

@@ -87,7 +87,8 @@ def test_an_exception_of_a_watch_harms_nobody_else(play: Play) -> None:
     assert play.version == 2
 
 
-def test_an_outcome_is_told_after_the_transactions_that_it_woke_have_run(play: Play) -> None:
+def test_what_is_told_in_which_order(play: Play) -> None:
+    """Transactions that wake run at once; then watches are told, then outcomes."""
     order: list[str] = []
 
     def wait(tx: Tx) -> None:
@@ -97,9 +98,10 @@ def test_an_outcome_is_told_after_the_transactions_that_it_woke_have_run(play: P
 
     play.do(wait)
     play.core.atomically(lambda tx: tx.inc("/a", 1), (), False, lambda outcome: order.append("settled"))
+    play.core.watch("/a", lambda value: order.append("watched"))
     play.link.answer(COMMIT, version=2, epoch=EPOCH)
     play.link.event(delta(1, 2, put("/a", 2)))
-    assert order == ["woken", "settled"]
+    assert order == ["woken", "watched", "settled"]
 
 
 def test_a_partial_replica_watches_its_paths_alone() -> None:

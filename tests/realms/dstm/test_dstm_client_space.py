@@ -213,7 +213,7 @@ def test_attach_goes_on_where_the_session_before_ended() -> None:
 
 
 def test_an_error_after_the_end_of_the_session_is_no_answer() -> None:
-    """Autobahn ends what is open with an ApplicationError of its own, and then tells that the session left."""
+    """Autobahn ends what is open with an ApplicationError of its own, before it says that it left."""
     space = dstm.Space("s")
     session = deferred_session(**{"dstm.s.commit": None})
     space.attach(session)
