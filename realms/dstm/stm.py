@@ -400,13 +400,10 @@ def _looked(op: Op) -> Iterator[tuple[Kind, Path]]:
     path = parse(op.path)
     if isinstance(op, Copy | Move):
         yield "value", parse(op.from_)
-    if isinstance(op, Add | Copy | Move):
-        yield "keys", path[:-1]
-    elif isinstance(op, Remove | Replace | SetDefault):
-        yield "exists", path
-        yield "keys", path[:-1]
-    else:
+    if isinstance(op, Inc | Min | Max | Push | Merge | Test):
         yield "value", path
+    else:
+        yield "exists", path  # which is lost too when anything above is changed
 
 
 def _binding(
