@@ -55,14 +55,12 @@ def refusal(kwargs: dict[str, Any]) -> DstmError:
     """Read a transaction in the slow way, and in the fast one if its shape allows: both must refuse it."""
     with pytest.raises(DstmError) as slow:
         read_transaction(kwargs, LIMITS)
-    try:
+    with pytest.raises((DstmError, msgspec.MsgspecError)) as fast:
         straight(kwargs)
-    except msgspec.MsgspecError:
-        return slow.value
-    except DstmError as fast:
-        assert (fast.uri, fast.text, fast.details) == (slow.value.uri, slow.value.text, slow.value.details)
-        return slow.value
-    raise AssertionError("the fast way reads what the slow way refuses")
+    if isinstance(fast.value, DstmError):
+        assert str(fast.value) == str(slow.value)
+        assert fast.value.details == slow.value.details
+    return slow.value
 
 
 def test_both_ways_read_the_same() -> None:
@@ -71,7 +69,7 @@ def test_both_ways_read_the_same() -> None:
 
 def test_everything_may_be_absent() -> None:
     assert straight({}) == read_transaction({}, LIMITS) == Transaction()
-    nothing = {name: None for name in ("tx", "epoch", "base", "reads", "ops")}
+    nothing = dict.fromkeys(("tx", "epoch", "base", "reads", "ops"))
     assert read_transaction(nothing, LIMITS) == Transaction()
 
 
@@ -130,7 +128,7 @@ def test_integers_that_come_as_floats_are_integers() -> None:
         ({"ops": [{"op": "add", "path": "/__proto__", "value": 1}]}, "ops", 0, "__proto__"),
         ({"ops": [{"op": "add", "path": "/a", "value": b"x"}]}, "ops", 0, "bytes is no JSON value"),
         ({"ops": [{"op": "add", "path": "/a/a", "value": [[[[1]]]]}]}, "ops", 0, "nests too deeply"),
-        ({"want": [""] + [5]}, "want", 1, "Expected `str`, got `int`"),
+        ({"want": ["", 5]}, "want", 1, "Expected `str`, got `int`"),
         ({"want": ["x"]}, "want", 0, "JSON Pointer"),
         ({"publish": [{"topic": "a"}, {}]}, "publish", 1, "missing required field `topic`"),
         ({"publish": [{"topic": ""}]}, "publish", 0, "topic must be a URI"),
