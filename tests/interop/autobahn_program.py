@@ -155,24 +155,24 @@ async def run_check(framework: Any, check: Any, description: dict[str, Any]) -> 
     return "ok"
 
 
-async def run_case(framework: Any, description: dict[str, Any]) -> dict[str, str]:
-    """Run every check at the same time, each with sessions of its own."""
+async def run_case(framework: Any, description: dict[str, Any], module: Any) -> dict[str, str]:
+    """Run every check of ``module`` at the same time, each with sessions of its own."""
     checks = [
         (name.removeprefix("check_"), check)
-        for name, check in inspect.getmembers(autobahn_checks, inspect.iscoroutinefunction)
+        for name, check in inspect.getmembers(module, inspect.iscoroutinefunction)
         if name.startswith("check_")
     ]
     results = await framework.together([run_check(framework, check, description) for _, check in checks])
     return {name: result for (name, _), result in zip(checks, results, strict=True)}
 
 
-def run(framework: Any, cases: dict[str, Any]) -> dict[str, Any]:
+def run(framework: Any, cases: dict[str, Any], module: Any) -> dict[str, Any]:
     """Run the cases, one after the other."""
     report = {}
 
     async def main(framework: Any) -> None:
         for name, description in cases.items():
-            report[name] = await run_case(framework, description)
+            report[name] = await run_case(framework, description, module)
 
     framework.run(main)
     return report
@@ -181,4 +181,4 @@ def run(framework: Any, cases: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     logging.getLogger().addHandler(logging.NullHandler())
     frameworks = {"twisted": OnTwisted, "asyncio": OnAsyncio}
-    print(json.dumps(run(frameworks[sys.argv[1]](), json.load(sys.stdin))))
+    print(json.dumps(run(frameworks[sys.argv[1]](), json.load(sys.stdin), autobahn_checks)))

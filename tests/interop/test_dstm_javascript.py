@@ -1,4 +1,4 @@
-"""The two clients of examples/ that share an object, on autobahn-js and wampy.js, with plain CALL and SUBSCRIBE."""
+"""Two clients that share an object by plain CALL and SUBSCRIBE, on autobahn-js and wampy.js."""
 
 import shutil
 
@@ -20,7 +20,9 @@ at the same version: true
 
 @pytest.mark.parametrize("serializer", ["json", "msgpack", "cbor"])
 @pytest.mark.parametrize("program", ["dstm_two_clients.mjs", "dstm_two_clients_wampy.mjs"])
-def test_two_clients(default_router: RouterProcess, node: NodePrograms, program: str, serializer: str) -> None:
+def test_two_clients(
+    default_router: RouterProcess, node: NodePrograms, program: str, serializer: str
+) -> None:
     """A's transaction on the old version is refused with B's change, and done on the new one."""
     for file in (program, "dstm_replica.mjs"):
         shutil.copy(EXAMPLES / file, node.directory)

@@ -57,6 +57,7 @@ from realms.dstm.errors import (
 )
 from realms.dstm.pointer import ROOT
 from realms.dstm.reads import Read
+from realms.dstm.values import size
 from realms.dstm.watches import Watches
 
 # Decided once, for good: a duplicate gets the same answer.
@@ -266,6 +267,10 @@ class Outbox:
         self._watches.add(job, reads, version)
 
     def _submit(self, job: Job, body: dict[str, Any]) -> None:
+        limit = self._settings.transaction_bytes
+        if (given := size(body)) > limit:
+            self._fail(job, DstmError(TOO_LARGE, f"it has {given} bytes; allowed are {limit}", limit=limit))
+            return
         self._counter += 1
         job.body = {"tx": f"{self._client_id}:{self._counter}", **body}
         job.progress = Progress.SENT

@@ -17,6 +17,8 @@ class Settings:
     Bounds and times of one space.
 
     :ivar transactions: transactions that are neither decided nor failed; more are refused
+    :ivar transaction_bytes: of one transaction, as JSON; a router closes the connection over which it gets a
+        larger message than it allows, each time that it is submitted again
     :ivar in_flight: commits that wait for their answer; more wait for their turn, in order
     :ivar backlog: deltas that wait for a sync to end; more are dropped and fetched again
     :ivar first_delay_seconds: the longest wait before the second try; it doubles with each
@@ -25,6 +27,7 @@ class Settings:
     """
 
     transactions: int = 10_000
+    transaction_bytes: int = 1_000_000
     in_flight: int = 32
     backlog: int = 10_000
     first_delay_seconds: float = 0.02

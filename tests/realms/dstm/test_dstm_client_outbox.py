@@ -519,6 +519,15 @@ def test_a_refusal_is_forgotten_with_the_next_link() -> None:
     assert play.link.names == [COMMIT]
 
 
+def test_what_is_too_large_for_a_message_is_not_submitted() -> None:
+    play = Play(transaction_bytes=1000)
+    play.live({}, 1)
+    play.do(lambda tx: tx.put("/a", "x" * 1000))
+    assert (play.outcomes[0].uri, play.outcomes[0].details) == (TOO_LARGE, {"limit": 1000})
+    play.do(lambda tx: tx.put("/a", "x" * 700))
+    assert play.link.names == [COMMIT]
+
+
 # Retry
 
 
