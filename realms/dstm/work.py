@@ -287,19 +287,15 @@ def _measure(node: Any, bytes_left: int, depth_left: int, source: Read) -> int:
     waiting = [(node, depth_left)]
     while waiting:
         node, depth = waiting.pop()
-        total += len(node) + 2 if isinstance(node, str) else 8
-        if is_object(node) or is_array(node):
-            if depth <= 0:
-                raise Refused(f"the copy of {shown(source.path)} would nest too deeply", source, kind="size")
-            total += 4 * length(node)
-            if total <= bytes_left:
-                for token, below in members(node):
-                    total += len(token)
-                    waiting.append((below, depth - 1))
-        if total > bytes_left:
-            raise Refused(
-                f"{shown(source.path)} is too large to be copied or moved in one transaction",
-                source,
-                kind="size",
-            )
+        total += len(node) + 2 if isinstance(node, str) else 4
+        below = is_object(node) or is_array(node)
+        if below and depth <= 0:
+            raise Refused(f"a copy of {shown(source.path)} would nest too deeply there", source, kind="size")
+        if total + (2 * length(node) if below else 0) > bytes_left:
+            raise Refused(f"{shown(source.path)} is too large to be copied or moved", source, kind="size")
+        if below:
+            keyed = is_object(node)
+            for token, member in members(node):
+                total += len(token) + 4 if keyed else 2
+                waiting.append((member, depth - 1))
     return total

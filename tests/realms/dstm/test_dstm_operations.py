@@ -227,7 +227,7 @@ def test_a_document_may_not_grow_beyond_its_limit() -> None:
 
 def test_copies_count_as_bytes_of_the_transaction() -> None:
     limits = Limits(transaction_bytes=1000)
-    begun = {"text": "x" * 300, "list": [1] * 100, "many": {str(number): "xxxx" for number in range(200)}}
+    begun = {"text": "x" * 300, "list": [1] * 500, "many": {str(number): "xxxx" for number in range(200)}}
     apply(Document.of(begun), [Copy("/1", "/text"), Copy("/2", "/text"), Copy("/3", "/text")], limits)
     failure = failed(*[Copy(f"/{number}", "/text") for number in range(4)], begun=begun, limits=limits)
     assert (failure.index, failure.kind, failure.met) == (3, "size", (Read("value", ("text",)),))
