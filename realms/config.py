@@ -1,16 +1,18 @@
 """
 A realm's configuration, ``config/realms/<realm>.yaml``: roles, authentication, limits.
 
-Only values are here, and the checks that need this file alone.
+Only values are here, and the checks that need this file alone. What stands under ``extensions`` is
+checked against the settings of those that are installed (``realms.installed``).
 """
 
 import base64
 import binascii
+from collections.abc import Mapping
 from pathlib import Path as FilePath
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
-from msgspec import Meta
-from msgspec.structs import replace
+from msgspec import Meta, defstruct
 
 from router.configuration import Document, Path, Secret, SecretSources, Section, quoted, read
 from router.wamp.uris import MatchPolicy, UriRules, is_valid
@@ -258,6 +260,7 @@ class RealmConfig(Section, frozen=True, kw_only=True):
         SlowConsumer()
     )
     meta_api: Annotated[MetaApi, Meta(description="The meta API.")] = MetaApi()
+    extensions: dict[str, Any] = {}  # name -> its settings; in a file, what ``realm_shape`` makes of it
     uri_check: Annotated[
         UriRules,
         Meta(
@@ -272,16 +275,57 @@ class RealmConfig(Section, frozen=True, kw_only=True):
     ] = False
 
 
-def read_realm(file: FilePath, secrets: SecretSources) -> Document[RealmConfig]:
-    """Read and check ``file``; a realm without a name gets the file's."""
-    document = read(file, RealmConfig, {Secret: secrets.read})
+class Unusable:
+    """Stands for the settings of an extension that is installed and cannot be used."""
+
+
+# name -> an extension's class (``realms.extension.Extension``), or why it cannot be used
+Kinds = Mapping[str, type[Any] | str]
+
+
+def realm_shape(kinds: Kinds) -> type[RealmConfig]:
+    """Make the shape of a realm's file: under ``extensions`` it has a key for each of ``kinds``."""
+    fields = [(name, _settings_of(kinds[name]), None) for name in sorted(kinds)]
+    about = "A realm has the extensions that it names here, and no others."
+    extensions: Any = _section("Extensions", Section, fields, about)
+    described: Any = Annotated[extensions, Meta(description="What else the realm offers.")]
+    shape: type[RealmConfig] = _section(
+        "RealmConfig", RealmConfig, [("extensions", described, extensions())], RealmConfig.__doc__ or ""
+    )
+    return shape
+
+
+def _settings_of(kind: type[Any] | str) -> Any:
+    if isinstance(kind, str):
+        return Unusable
+    about = (kind.__doc__ or "").strip().partition("\n")[0]
+    return Annotated[kind.Config, Meta(description=about)]
+
+
+def _section(name: str, base: type[Any], fields: list[Any], about: str) -> Any:
+    namespace = {"__doc__": about}
+    return defstruct(
+        name, fields, bases=(base,), namespace=namespace, module=__name__, frozen=True, kw_only=True
+    )
+
+
+def read_realm(
+    file: FilePath, secrets: SecretSources, kinds: Kinds = MappingProxyType({})
+) -> Document[RealmConfig]:
+    """Read and check ``file``, where ``kinds`` are installed; a realm without a name gets the file's."""
+
+    def refuse(walk: Any, node: object, path: Path) -> object:
+        return walk.wrong(path, f"the extension can't be used: {kinds[str(path[-1])]}")
+
+    document = read(file, realm_shape(kinds), {Secret: secrets.read, Unusable: refuse})
     _check_file_name(document)
     _check_uris(document)
     _check_marks(document)
     _check_derived_keys(document)
     _warn_of_nobody(document)
+    _check_extensions(document, kinds)
     if document.value is not None and not document.problems:
-        document.value = replace(document.value, name=name_of(document))
+        document.value = _completed(document.value, name_of(document))
     return document
 
 
@@ -295,6 +339,21 @@ def grants_everything(role: object) -> bool:
     return isinstance(role, RoleConfig) and any(
         p.match == "prefix" and p.uri == "" and set(p.allow) == set(ACTIONS) for p in role.permissions
     )
+
+
+def _completed(value: RealmConfig, name: str) -> RealmConfig:
+    """Give ``value`` its name, and its extensions as a plain mapping."""
+    fields = {field: getattr(value, field) for field in RealmConfig.__struct_fields__}
+    written: Any = value.extensions
+    given = {key: getattr(written, key) for key in written.__struct_fields__ if getattr(written, key)}
+    return RealmConfig(**{**fields, "name": name, "extensions": given})
+
+
+def _check_extensions(document: Document[RealmConfig], kinds: Kinds) -> None:
+    for name, kind in kinds.items():
+        path = ("extensions", name)
+        if path in document.values and not isinstance(kind, str):
+            kind.check(document, path)
 
 
 def _check_file_name(document: Document[RealmConfig]) -> None:

@@ -24,8 +24,10 @@ from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
 
+from realms.config import Action
 from realms.permissions import Grant
 from realms.procedure_call import Procedure, ProcedureCall
+from realms.world import Cancellable
 from router.configuration import Document, Section
 from router.configuration import Path as ConfigPath
 from router.routing.session import Session
@@ -34,6 +36,7 @@ from router.wamp.uris import EXACT
 GROUP = "concord.extensions"
 
 __all__ = [
+    "Action",
     "Cancellable",
     "Extension",
     "ExtensionError",
@@ -81,13 +84,6 @@ class Payload(Struct, eq=False):
     args: list[Any] | None = None
     kwargs: Mapping[str, Any] | None = None
     _encoded: dict[Any, tuple[Any, Any]] | None = None  # serializer -> args, kwargs
-
-
-class Cancellable(Protocol):
-    """Something that will be done unless it is canceled before; to cancel it later is harmless."""
-
-    def cancel(self) -> None:
-        """Do not do it."""
 
 
 class Host(Protocol):
@@ -179,7 +175,7 @@ class Host(Protocol):
             PublishRefused: it may not, or an option has a wrong type.
         """
 
-    def is_allowed(self, session: Session, action: str, uri: str, match: str = EXACT) -> bool:
+    def is_allowed(self, session: Session, action: Action, uri: str, match: str = EXACT) -> bool:
         """Tell whether its role lets ``session`` call, register, publish or subscribe ``uri``."""
 
 
@@ -213,10 +209,11 @@ class Extension:
 
     def open(self) -> None:
         """
-        Begin: the realm has no procedures of this extension before. It may block.
+        Begin: before this, nobody reaches the procedures. It may block.
 
         Raises:
-            ExtensionError: it cannot; the router does not start, or the reload changes nothing.
+            ExtensionError: it cannot, and has left nothing open; the router does not start, or the reload
+                changes nothing.
         """
 
     def joined(self, session: Session) -> None:

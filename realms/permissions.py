@@ -34,7 +34,7 @@ class Grant(Struct, frozen=True):
 
     ``error`` is the URI of the error that refuses it, ``None`` where it is allowed;
     ``text`` explains it to the client. ``discloses``: unasked; ``may_disclose``: when asked.
-    ``plain``: allowed, and nothing else is to be looked at.
+    ``plain``: allowed, and nothing else is to be looked at. ``own``: allowed, and the realm answers itself.
     """
 
     error: str | None = None
@@ -42,12 +42,24 @@ class Grant(Struct, frozen=True):
     discloses: bool = False
     may_disclose: bool = True
     plain: bool = False
+    own: bool = False
 
 
 class Role:
-    """One role of a realm; ``call``, ``register``, ``publish`` and ``subscribe`` are its cached grants."""
+    """
+    One role of a realm; ``call``, ``register``, ``publish`` and ``subscribe`` are its cached grants.
 
-    def __init__(self, name: str, config: RoleConfig, uri_rules: str, uri_length: int) -> None:
+    ``reserved`` are the prefixes of URIs that are the router's own and its extensions'.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: RoleConfig,
+        uri_rules: str,
+        uri_length: int,
+        reserved: tuple[str, ...] = uris.RESERVED,
+    ) -> None:
         self.name = name
         self.call: dict[str, Grant] = {}  # procedure -> Grant
         self.publish: dict[str, Grant] = {}  # topic -> Grant
@@ -55,6 +67,7 @@ class Role:
         self.subscribe: dict[tuple[str, str], Grant] = {}  # (match, uri) -> Grant
         self._rules = uri_rules
         self._uri_length = uri_length
+        self._reserved = reserved
         self._permissions = config.permissions
         self._table: PatternTable[Permission] = PatternTable(max_shapes=len(config.permissions) + 1)
         for permission in config.permissions:
@@ -69,8 +82,9 @@ class Role:
         if invalid is not None:
             return invalid
         grant = self._decide("call", procedure, uris.EXACT)
-        if uris.is_reserved(procedure) or not grant.may_disclose:
-            # The router answers it itself; or the callee must not learn who calls, whatever it asks.
+        if is_in(procedure, self._reserved):
+            grant = structs.replace(grant, plain=False, own=grant.error is None)
+        elif not grant.may_disclose:  # the callee must not learn who calls, whatever it asks
             grant = structs.replace(grant, plain=False)
         return _remember(self.call, procedure, procedure, grant)
 
@@ -79,7 +93,7 @@ class Role:
         invalid = self._invalid(topic, uris.EXACT)
         if invalid is not None:
             return invalid
-        grant = _reserved("publish", topic) or self._decide("publish", topic, uris.EXACT)
+        grant = self._of_the_router("publish", topic) or self._decide("publish", topic, uris.EXACT)
         return _remember(self.publish, topic, topic, grant)
 
     def may_register(self, procedure: str, match: Any) -> Grant:
@@ -87,7 +101,7 @@ class Role:
         invalid = self._invalid(procedure, match)
         if invalid is not None:
             return invalid
-        grant = _reserved("register", procedure) or self._decide("register", procedure, match)
+        grant = self._of_the_router("register", procedure) or self._decide("register", procedure, match)
         return _remember(self.register, (match, procedure), procedure, grant)
 
     def may_subscribe(self, topic: str, match: Any) -> Grant:
@@ -96,6 +110,12 @@ class Role:
         if invalid is not None:
             return invalid
         return _remember(self.subscribe, (match, topic), topic, self._decide("subscribe", topic, match))
+
+    def _of_the_router(self, action: str, uri: str) -> Grant | None:
+        if not is_in(uri, self._reserved):
+            return None
+        prefixes = ", ".join(f"{prefix}*" for prefix in self._reserved)
+        return Grant(uris.NOT_AUTHORIZED, f"{prefixes} are the router's own: clients may not {action} there")
 
     def _invalid(self, uri: str, match: Any) -> Grant | None:
         """Refuse what no role could be allowed."""
@@ -134,9 +154,19 @@ class Role:
         return best
 
 
-def compile_roles(roles: dict[str, RoleConfig], uri_rules: str, uri_length: int) -> dict[str, Role]:
+def compile_roles(
+    roles: dict[str, RoleConfig],
+    uri_rules: str,
+    uri_length: int,
+    reserved: tuple[str, ...] = uris.RESERVED,
+) -> dict[str, Role]:
     """Compile every role of a realm: name -> Role."""
-    return {name: Role(name, config, uri_rules, uri_length) for name, config in roles.items()}
+    return {name: Role(name, config, uri_rules, uri_length, reserved) for name, config in roles.items()}
+
+
+def is_in(uri: str, prefixes: tuple[str, ...]) -> bool:
+    """Tell whether ``uri`` lies under one of ``prefixes``, or is one without its dot."""
+    return uri.startswith(prefixes) or f"{uri}." in prefixes
 
 
 def shortened(value: object) -> str:
@@ -152,13 +182,6 @@ def _remember(cache: dict[K, Grant], key: K, uri: str, grant: Grant) -> Grant:
             cache.clear()
         cache[key] = grant
     return grant
-
-
-def _reserved(action: str, uri: str) -> Grant | None:
-    if not uris.is_reserved(uri):
-        return None
-    prefixes = ", ".join(f"{prefix}*" for prefix in uris.RESERVED)
-    return Grant(uris.NOT_AUTHORIZED, f"{prefixes} are the router's own: clients may not {action} there")
 
 
 def _precedence(permission: Permission) -> tuple[int, int, str]:

@@ -38,10 +38,12 @@ _BINARY_MARK: Final = b"\\u0000"
 _encode_json: Final = msgspec.json.Encoder().encode
 
 
-class Desk(Protocol):
+class DeskPort(Protocol):
     """What a call needs of the owner of its procedure."""
 
-    dump: "Dump"
+    @property
+    def dump(self) -> "Dump":
+        """Encode what the owner answers."""
 
     def send(self, delivery: Delivery) -> None:
         """Send one message."""
@@ -51,6 +53,9 @@ class Desk(Protocol):
 
     def postpone(self, call: "ProcedureCall") -> None:
         """Start the timeout of a pending call anew."""
+
+    def defect(self, what: Any = None) -> None:
+        """Log the exception that is being handled, and answer the call that it was about."""
 
 
 Procedure = Callable[["ProcedureCall"], None]
@@ -71,14 +76,14 @@ class ProcedureCall(Struct, eq=False):
     session: Session
     procedure: str
     request: int
-    _desk: Desk
+    desk: DeskPort
     _args: Any  # msgspec.Raw until it is asked for; a list; None
     _kwargs: Any  # msgspec.Raw until it is asked for; a dict; None
     wants_progress: bool = False
-    on_cancel: Callable[[], None] | None = None
-    _state: int = NEW
-    _timeout: float = 0.0  # seconds; 0 means none
-    _timer: "Timer[ProcedureCall] | None" = None
+    on_cancel: Callable[[], object] | None = None
+    state: int = NEW  # this and what follows is the realm's
+    timeout: float = 0.0  # seconds; 0 means none
+    timer: "Timer[ProcedureCall] | None" = None
 
     def __repr__(self) -> str:
         return f"<ProcedureCall {self.request} of {self.procedure!r} by {self.session!r}>"
@@ -104,7 +109,7 @@ class ProcedureCall(Struct, eq=False):
     @property
     def is_over(self) -> bool:
         """Whether it was answered, or ended otherwise: what is still answered goes nowhere."""
-        return self._state == ENDED
+        return self.state == ENDED
 
     def decode(self, shape: type[S]) -> S | None:
         """
@@ -135,13 +140,13 @@ class ProcedureCall(Struct, eq=False):
         Raises:
             TypeError, OverflowError, ...: no serializer carries these values; the call goes on.
         """
-        if self._state == ENDED:
+        if self.state == ENDED:
             return
         payload = self._encoded(args, kwargs)
-        self._end()
+        self.end()
         session = self.session
         answer = Result(self.request, {}, *payload)
-        self._desk.send(Delivery((session,), answer, session.serializer))
+        self.desk.send(Delivery((session,), answer, session.serializer))
 
     def error(self, uri: str, text: str = "", kwargs: Mapping[str, Any] | None = None) -> None:
         """
@@ -149,13 +154,13 @@ class ProcedureCall(Struct, eq=False):
 
         Raises: as ``result``.
         """
-        if self._state == ENDED:
+        if self.state == ENDED:
             return
         payload = self._encoded([text] if text else None, kwargs)
-        self._end()
+        self.end()
         session = self.session
         answer = Error(Call.CODE, self.request, {}, uri, *payload)
-        self._desk.send(Delivery((session,), answer, session.serializer))
+        self.desk.send(Delivery((session,), answer, session.serializer))
 
     def progress(self, args: list[Any] | None = None, kwargs: Mapping[str, Any] | None = None) -> None:
         """
@@ -163,30 +168,31 @@ class ProcedureCall(Struct, eq=False):
 
         Raises: as ``result``.
         """
-        if self._state == ENDED or not self.wants_progress:
+        if self.state == ENDED or not self.wants_progress:
             return
         payload = self._encoded(args, kwargs)
-        if self._timer is not None:
-            self._desk.postpone(self)
+        if self.timer is not None:
+            self.desk.postpone(self)
         session = self.session
         answer = Result(self.request, {"progress": True}, *payload)
-        self._desk.send(Delivery((session,), answer, session.serializer))
+        self.desk.send(Delivery((session,), answer, session.serializer))
 
     def _encoded(self, args: list[Any] | None, kwargs: Mapping[str, Any] | None) -> tuple[Any, Any]:
         """Give the payload in the caller's serialization."""
         serializer = self.session.serializer
         if serializer is None:
             return args, kwargs
-        dump = self._desk.dump
+        dump = self.desk.dump
         return (
             None if args is None else dump(serializer, args),
             None if kwargs is None else dump(serializer, kwargs),
         )
 
-    def _end(self) -> None:
-        if self._state == PENDING:
-            self._desk.settle(self)
-        self._state = ENDED
+    def end(self) -> None:
+        """Make it over, whoever ended it."""
+        if self.state == PENDING:
+            self.desk.settle(self)
+        self.state = ENDED
         self.on_cancel = None
 
 

@@ -9,24 +9,40 @@ Rules of this file:
   here, before the outputs leave.
 - Time is an argument; ids of global scope, the wall clock and the wake-up of the realm's one
   timer are handed in, so that a test needs no reactor.
+- Procedures under ``wamp.`` and under the names of the realm's extensions are answered here, never
+  by a client: the first component of a URI says whose it is.
 """
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from realms.auth import Identity
 from realms.auth.methods import methods_of
 from realms.config import RealmConfig
+from realms.extension import Extension
+from realms.extensions import Change, Extensions
 from realms.limits import broker_limits, dealer_limits
+from realms.meta_procedures import MetaProcedures
+from realms.own_calls import Desk, OwnCalls
 from realms.permissions import Role, compile_roles
-from realms.refusals import disclosure_refused, error_to, is_old, no_such_procedure, refusal, used_before
+from realms.procedure_call import Procedure, ProcedureCall
+from realms.refusals import (
+    disclosure_refused,
+    error_to,
+    is_old,
+    no_such_procedure,
+    refusal,
+    still_pending,
+    used_before,
+)
+from realms.world import Environment
 from router import __version__
 from router.routing.broker import Broker
-from router.routing.calls import check_announced
 from router.routing.dealer import Dealer
 from router.routing.handshake import Admission, Peer, Refusal, Routes
-from router.routing.meta import MetaApi, session_details
+from router.routing.meta import MetaApi, MetaResult, session_details
 from router.routing.outputs import Announcement, Delivery, Farewell, Outputs
 from router.routing.session import Session
 from router.wamp import features, uris
@@ -58,32 +74,21 @@ ON_DROP: Final = "concord.session.on_drop"
 NOTHING: Final[Outputs] = []
 
 
-class Environment:
-    """What a realm takes from the world, each replaceable in a test."""
-
-    def __init__(
-        self,
-        new_publication_id: Callable[[], int],
-        randbelow: Callable[[int], int],
-        timestamp: Callable[[], str],
-        wake_at: Callable[[str, float], None],
-    ) -> None:
-        self.new_publication_id = new_publication_id
-        self.randbelow = randbelow
-        self.timestamp = timestamp
-        self.wake_at = wake_at
-
-
 class Realm:
     """
-    One realm while it is open.
+    One realm while it is open. Its extensions are opened by ``prepare``.
 
     :ivar sessions: session id -> Session, all that have joined
     :ivar routes: message class -> method, the one dispatch table
     :ivar methods: authmethod -> Method, in the order of the configuration
     """
 
-    def __init__(self, config: RealmConfig, environment: Environment) -> None:
+    def __init__(
+        self,
+        config: RealmConfig,
+        environment: Environment,
+        extensions: Mapping[str, type[Extension]] = MappingProxyType({}),
+    ) -> None:
         self.name = config.name
         self.sessions: dict[int, Session] = {}
         self.counters: Counter[str] = Counter()
@@ -93,6 +98,11 @@ class Realm:
         self.broker = Broker(limits=broker_limits(config.limits))
         self.dealer = Dealer(limits=dealer_limits(config.limits), randbelow=environment.randbelow)
         self.meta = MetaApi(self.sessions, self.broker, self.dealer, config.limits.testaments_per_session)
+        self._own_calls = OwnCalls(environment.world)
+        self._meta_desk = Desk(MetaProcedures(self.meta, self._carry_out), self._own_calls, None)
+        self.extensions = Extensions(
+            config.name, extensions, self.sessions, self.broker, self._own_calls, environment
+        )
         self._configure(config)
         self.routes: Routes = {
             Call: self._call,
@@ -159,7 +169,8 @@ class Realm:
     def join(self, session: Session) -> Outputs:
         """Announce a session that has been told WELCOME."""
         self.counters["sessions"] += 1
-        return self._announce([Announcement("wamp.session.on_join", [session_details(session)])])
+        outputs = self._announce([Announcement("wamp.session.on_join", [session_details(session)])])
+        return outputs + self.extensions.joined(session)
 
     def leave(self, session: Session, reason: str) -> Outputs:
         """
@@ -223,27 +234,41 @@ class Realm:
 
     def next_deadline(self) -> float | None:
         """Tell when ``expire`` is due, in seconds of the monotonic clock."""
-        return self.dealer.next_deadline()
+        deadlines = [self.dealer.next_deadline(), self._own_calls.deadlines.next()]
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def expire(self, now: float) -> Outputs:
         """End the calls whose time is over."""
-        return self.dealer.expire(now)
+        return self.dealer.expire(now) + self._own_calls.expire(now)
 
-    def reconfigure(self, config: RealmConfig) -> Outputs:
+    def open(self) -> None:
         """
-        Take a changed configuration.
+        Open the extensions of the configuration.
+
+        Raises:
+            ExtensionError: one of them refuses; none stays open.
+        """
+        self.extensions.take(self.extensions.prepare(self.config.extensions))
+        self._seat()
+
+    def reconfigure(self, config: RealmConfig, change: Change | None = None) -> Outputs:
+        """
+        Take a changed configuration, and ``change``, which ``extensions.prepare`` has made of it.
 
         Sessions stay unless their role or what let them in is gone; what they hold and may no
         longer hold is taken from them.
 
-        Outputs: GOODBYE to sessions that may not stay; meta events.
+        Outputs: ERROR to those who wait for an extension that ends; GOODBYE to sessions that may not
+        stay; meta events.
         """
+        ended = self.extensions.take(change or self.extensions.prepare(config.extensions))
         self._configure(config)
         self._choose_call()
         self.broker.limits = broker_limits(config.limits)
         self.dealer.limits = dealer_limits(config.limits)
         self.meta.testaments_per_session = config.limits.testaments_per_session
-        outputs: Outputs = []
+        self.extensions.regroup()
+        outputs: Outputs = ended
         for session in list(self.sessions.values()):
             role = self.roles.get(session.authrole)
             if role is None or not self.still_allows(self._identities[session.id]):
@@ -264,11 +289,20 @@ class Realm:
         self.limits = config.limits
         self.slow_consumer = config.slow_consumer
         self.heartbeat = config.heartbeat
-        self.roles = compile_roles(config.roles, config.uri_check, config.limits.uri_length)
+        reserved = uris.RESERVED + tuple(f"{name}." for name in config.extensions)
+        self.roles = compile_roles(config.roles, config.uri_check, config.limits.uri_length, reserved)
         self.methods = methods_of(config.authentication)
         self._strict_ids = config.strict_ids
-        self._procedures = self.meta.procedures if config.meta_api.enabled else {}
         self._welcome_roles = features.welcome_roles(config.meta_api.enabled)
+        self._own_calls.limit = config.limits.pending_calls_per_session
+        self._own_calls.default_timeout = config.limits.call_timeout_ms / 1000
+        self._seat()
+
+    def _seat(self) -> None:
+        """Say who answers the procedures that begin so: first component of the URI -> Desk."""
+        self._desks = self.extensions.desks()
+        if self.config.meta_api.enabled:
+            self._desks["wamp"] = self._meta_desk
 
     def _choose_call(self) -> None:
         """Take the short way for a CALL where no setting needs the long one."""
@@ -290,12 +324,19 @@ class Realm:
         grant = role.call.get(msg.procedure)
         request = msg.request
         if grant is None or not grant.plain or msg.options or request <= session.last_request_id:
-            return self._call_with_care(session, msg, now)
+            if grant is None or not grant.own or msg.options or request <= session.last_request_id:
+                return self._call_with_care(session, msg, now)
+            # The same for the realm's own procedures (benchmark: calls of an extension).
+            session.last_request_id = request
+            desk, procedure = self._find(msg.procedure)
+            if desk is None or procedure is None:
+                return no_such_procedure(session, msg)
+            return self._own_calls.begin(desk, procedure, session, msg)
         session.last_request_id = request
         return self.dealer.call(session, msg, now)
 
     def _call_with_care(self, session: Session, msg: Call, now: float) -> Outputs:
-        if is_old(session, msg.request):
+        if is_old(session, msg.request) or self._is_own(session, msg.request):
             return self._continue_call(session, msg, now)
         self._advance(session, msg.request)
         role: Role = session.role
@@ -306,34 +347,43 @@ class Realm:
         if asked and not grant.may_disclose:
             return disclosure_refused(session, Call.CODE, msg.request)
         disclose = True if asked or grant.discloses else None if grant.may_disclose else False
-        if msg.procedure in self._procedures:
-            return self._call_own_procedure(session, msg)
-        if uris.is_reserved(msg.procedure):
-            return no_such_procedure(session, msg)
-        outputs = self.dealer.call(session, msg, now, disclose)
-        deadline = self.dealer.next_deadline()
+        if grant.own:
+            outputs = self._call_own(session, msg, now)
+        else:
+            outputs = self.dealer.call(session, msg, now, disclose)
+        deadline = self.next_deadline()
         if deadline is not None:
             self._environment.wake_at(self.name, deadline)
         return outputs
 
-    def _call_own_procedure(self, session: Session, msg: Call) -> Outputs:
-        """Answer a call of a meta procedure at once; it takes no further input and no foreign payload."""
-        check_announced(session, msg.options)
-        if msg.options.get("progress") is True or msg.options.get("ppt_scheme"):
-            text = f"{msg.procedure} supports neither progressive_call_invocations nor payload_passthru_mode"
-            return error_to(session, Call.CODE, msg.request, uris.FEATURE_NOT_SUPPORTED, text)
-        serializer = session.serializer
-        args = serializer.load(msg.args) if serializer and msg.args is not None else msg.args
-        kwargs = serializer.load(msg.kwargs) if serializer and msg.kwargs is not None else msg.kwargs
-        result = self._procedures[msg.procedure](session, args or [], kwargs or {})
-        outputs: Outputs = [Delivery((session,), result.answer(msg.request))]
+    def _call_own(self, session: Session, msg: Call, now: float) -> Outputs:
+        desk, procedure = self._find(msg.procedure)
+        if desk is None or procedure is None:
+            return no_such_procedure(session, msg)
+        return self._own_calls.begin_with_options(desk, procedure, session, msg, now)
+
+    def _find(self, uri: str) -> tuple[Desk | None, Procedure | None]:
+        """Find a procedure of the realm itself, and who answers it."""
+        desk = self._desks.get(uri.partition(".")[0])
+        return (None, None) if desk is None else (desk, desk.owner.procedures.get(uri))
+
+    def _is_own(self, session: Session, request: int) -> bool:
+        """Tell whether ``session`` waits for the answer of the realm itself to this request."""
+        call: Any = session.calls.get(request)
+        return type(call) is ProcedureCall
+
+    def _carry_out(self, result: MetaResult) -> None:
+        """Do what a meta procedure asks for besides its answer: end sessions, silently or not."""
+        outputs: Outputs = []
         for output in result.outputs:
             if result.silent and isinstance(output, Farewell):
                 outputs += self._forget(output.session)[0]
-        return self._announce(outputs + result.outputs)
+        self._own_calls.send(self._announce(outputs + result.outputs))
 
     def _continue_call(self, session: Session, msg: Call, now: float) -> Outputs:
         """Take a further CALL of a progressive invocation, or drop one that came too late."""
+        if self._is_own(session, msg.request):
+            raise still_pending(msg.request)
         if msg.request in session.calls:
             return self.dealer.call(session, msg, now)
         if msg.request > 0 and session.supports("caller.progressive_call_invocations"):
@@ -347,6 +397,9 @@ class Realm:
         return self.dealer.error(session, msg)
 
     def _cancel(self, session: Session, msg: Cancel, now: float) -> Outputs:
+        call: Any = session.calls.get(msg.request)
+        if type(call) is ProcedureCall:
+            return self._own_calls.cancel(call, msg)
         return self.dealer.cancel(session, msg)
 
     def _publish(self, session: Session, msg: Publish, now: float) -> Outputs:
@@ -403,14 +456,18 @@ class Realm:
 
     def _unsubscribe(self, session: Session, msg: Unsubscribe, now: float) -> Outputs:
         self._advance(session, msg.request)
+        self.extensions.unsubscribed(msg.subscription)
         return self._announce(self.broker.unsubscribe(session, msg))
 
     def _forget(self, session: Session) -> tuple[Outputs, list[Publish]]:
         """Take a session out of every table; give what follows from that, and its testaments."""
         del self.sessions[session.id]
         self._identities.pop(session.id, None)
-        outputs = self.dealer.leave(session)
+        self.extensions.forget(session)
+        outputs = self._own_calls.abandon_all(session)
+        outputs += self.dealer.leave(session)
         outputs += self.broker.leave(session)
+        outputs += self.extensions.left(session)
         return outputs, self.meta.take_testaments(session)
 
     def _publish_testament(self, session: Session, publish: Publish) -> Outputs:
@@ -433,6 +490,9 @@ class Realm:
 
     def _fail_call(self, caller: Session, error: Error) -> Outputs:
         """Answer a call with ``error``; if it is still under way, it ends, and its callee is interrupted."""
+        call: Any = caller.calls.get(error.request)
+        if type(call) is ProcedureCall:
+            return [Delivery((caller,), error), *self._own_calls.abandon(call)]
         canceled = self.dealer.cancel(caller, Cancel(error.request, {}))
         return [Delivery((caller,), error), *canceled[1:]]
 

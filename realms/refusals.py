@@ -44,3 +44,8 @@ def used_before(session: Session, request: int) -> ProtocolViolation:
         return ProtocolViolation("request id 0: ids begin with 1")
     last = session.last_request_id
     return ProtocolViolation(f"request id {request} was used before: the last one was {last}")
+
+
+def still_pending(request: int) -> ProtocolViolation:
+    """Say what is wrong with a CALL that goes on with one that takes no further input."""
+    return ProtocolViolation(f"CALL {request} is pending and takes no further input")

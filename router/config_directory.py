@@ -2,7 +2,8 @@
 A configuration directory: ``router.yaml`` and its realms, read and checked as a whole.
 
 ``load`` reads files and the environment and does nothing else: it logs nothing,
-and it either returns a configuration without problems or raises all of them.
+and it either returns a configuration without problems or raises all of them. Which keys a
+realm has under ``extensions`` depends on the extensions that are installed.
 """
 
 import os
@@ -13,7 +14,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from realms.config import SUFFIXES, RealmConfig, grants_everything, name_of, read_realm
+from realms.config import SUFFIXES, Kinds, RealmConfig, grants_everything, name_of, read_realm, realm_shape
+from realms.extension import Extension
+from realms.installed import installed, usable
 from router import endpoint_strings
 from router.configuration import (
     ConfigurationError,
@@ -26,12 +29,11 @@ from router.configuration import (
     quoted,
     reference,
 )
-from router.node_config import FILE_NAME, NodeConfig, read_node
+from router.node_config import FILE_NAME, NodeConfig, data_directory, read_node
 
 # The shipped configuration: `config/` of a checkout, of which a built package has a copy.
 DEFAULT_DIRECTORY = Path(__file__).parent / "default_config"
 
-_KINDS: dict[str, type[Any]] = {"router": NodeConfig, "realm": RealmConfig}
 _TITLES = {"router": "`router.yaml`: the node", "realm": "`realms/<realm>.yaml`: a realm"}
 _INTRODUCTION = """\
 # Configuration
@@ -54,20 +56,30 @@ class Configuration(Struct, frozen=True, kw_only=True):
 
     ``files`` are all that it was read from, with secrets, keys and certificates: when
     one of them changes, or ``realms_directory`` gets or loses a file, it is to be loaded
-    again. All paths are absolute.
+    again. All paths are absolute. ``extensions`` are those that realms may name.
     """
 
     directory: Path
     realms_directory: Path
+    data_directory: Path
     node: NodeConfig
     realms: dict[str, RealmConfig]  # name -> realm
     warnings: tuple[Problem, ...]
     files: tuple[Path, ...]
+    extensions: Kinds
+
+    def extension_classes(self) -> dict[str, type[Extension]]:
+        """Give name -> class of the extensions that can be used."""
+        return {name: kind for name, kind in self.extensions.items() if not isinstance(kind, str)}
 
 
-def load(config_dir: Path, environ: Mapping[str, str] = os.environ) -> Configuration:
+def load(
+    config_dir: Path, environ: Mapping[str, str] = os.environ, extensions: Kinds | None = None
+) -> Configuration:
     """
     Read and check all files of ``config_dir``.
+
+    ``extensions`` are those that realms may name, name -> class; by default all that are installed.
 
     Raises:
         ConfigurationError: with every problem of every file.
@@ -78,7 +90,8 @@ def load(config_dir: Path, environ: Mapping[str, str] = os.environ) -> Configura
     secrets = SecretSources(config_dir, environ)
     node = read_node(config_dir / FILE_NAME)
     realms_directory = config_dir / str(node.values.get(("realms_dir",), NodeConfig().realms_dir))
-    realms = [read_realm(file, secrets) for file in _realm_files(realms_directory, node)]
+    kinds = installed() if extensions is None else usable(extensions)
+    realms = [read_realm(file, secrets, kinds) for file in _realm_files(realms_directory, node)]
     _check_realm_names(realms)
     _check_realms_of_transports(node, realms)
     _check_anonymous_access(node, realms)
@@ -92,10 +105,12 @@ def load(config_dir: Path, environ: Mapping[str, str] = os.environ) -> Configura
     return Configuration(
         directory=config_dir.absolute(),
         realms_directory=realms_directory.absolute(),
+        data_directory=data_directory(node.value, environ),
         node=node.value,
         realms={name_of(realm): realm.value for realm in realms if realm.value is not None},
         warnings=tuple(warnings),
         files=tuple(file.absolute() for file in files),
+        extensions=kinds,
     )
 
 
@@ -180,9 +195,15 @@ def scaffold(directory: Path) -> list[Path]:
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Return the JSON Schema of each kind of file: ``router`` and ``realm``."""
-    return {kind: json_schema(shape, f"Concord: {kind}") for kind, shape in _KINDS.items()}
+    return {kind: json_schema(shape, f"Concord: {kind}") for kind, shape in _shapes().items()}
 
 
 def reference_page() -> str:
     """Return ``docs/configuration.md``."""
-    return "\n".join([_INTRODUCTION, *(reference(shape, _TITLES[kind]) for kind, shape in _KINDS.items())])
+    shapes = _shapes().items()
+    return "\n".join([_INTRODUCTION, *(reference(shape, _TITLES[kind]) for kind, shape in shapes)])
+
+
+def _shapes() -> dict[str, type[Any]]:
+    usable_kinds = {name: kind for name, kind in installed().items() if not isinstance(kind, str)}
+    return {"router": NodeConfig, "realm": realm_shape(usable_kinds)}

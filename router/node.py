@@ -11,6 +11,7 @@ Rules of this file:
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from random import Random, SystemRandom
 from typing import Any
@@ -23,8 +24,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from realms.auth import Identity
+from realms.config import RealmConfig
 from realms.directory import Directory
-from realms.realm import Environment, Realm
+from realms.extension import ExtensionError
+from realms.extensions import Change
+from realms.realm import Realm
+from realms.world import Environment
 from router import __version__
 from router.config_directory import Configuration
 from router.endpoint_strings import with_backlog
@@ -40,6 +45,7 @@ from router.wamp import uris
 from router.wamp.ids import random_session_id
 from router.wamp.messages import Hello
 from router.web import LazySite
+from router.world import NodeWorld
 
 _JUDGE_SECONDS = 0.25
 _LONGEST_SLEEP_SECONDS = 3600.0  # a reactor cannot wait as long as a call's timeout may be
@@ -65,13 +71,9 @@ class Node(Service):
         self.listeners: list[Listener] = []
         self.directory = Directory(random_session_id)
         self._reactor = reactor
-        self.turn = Turn(_turn_scheduler(reactor), time.monotonic)
-        self._environment = Environment(
-            new_publication_id=publication_ids(),
-            randbelow=SystemRandom().randrange,
-            timestamp=_timestamp,
-            wake_at=self._wake_at,
-        )
+        self._schedule = _turn_scheduler(reactor)
+        self.turn = Turn(self._schedule, time.monotonic)
+        self._new_publication_id = publication_ids()
         self._alarms: dict[str, Any] = {}  # realm name -> the delayed call of its one timer
         self._contexts: dict[str, RenewableContext] = {}  # transport name -> its TLS context
         self._loops: list[LoopingCall] = []
@@ -80,21 +82,25 @@ class Node(Service):
 
     def privilegedStartService(self) -> None:
         """
-        Open the realms and listen.
+        Open the realms, with what they keep on the disk, and listen.
 
         Raises:
+            ExtensionError: an extension cannot work; nothing stays open.
             CannotListenError: an address is in use or not ours; nothing stays open.
         """
         if self.ports:
             return
-        self._open_realms()
         try:
+            self._open_realms()
             for settings in self.configuration.node.transports:
                 self._listen(settings)
         except BaseException:
             for port in self.ports.values():
                 port.stopListening()
             self.ports.clear()
+            self._close_extensions(self.directory.realms.values())
+            self.directory.realms.clear()
+            self.world.end()
             raise
 
     def startService(self) -> None:
@@ -110,7 +116,7 @@ class Node(Service):
         self._say_where()
 
     def stopService(self) -> "Deferred[None]":
-        """Say GOODBYE to every session, wait for the answers a stated time, close everything."""
+        """Say GOODBYE to every session, wait for the answers and for extensions a stated time, close all."""
         super().stopService()
         for loop in self._loops:
             loop.stop()
@@ -119,6 +125,7 @@ class Node(Service):
         self.ports.clear()
         for realm in self.directory.realms.values():
             self.turn.deliver(realm.close(uris.SYSTEM_SHUTDOWN))
+        self._close_extensions(self.directory.realms.values())
         self.directory.realms.clear()
         self.turn.flush()
         for carrier in self._carriers():
@@ -145,8 +152,26 @@ class Node(Service):
         return transport
 
     def _open_realms(self) -> None:
-        for name, config in self.configuration.realms.items():
-            self.directory.realms[name] = Realm(config, self._environment)
+        configuration = self.configuration
+        self.world = NodeWorld(self.turn, self._schedule, self._reactor, configuration.data_directory)
+        self._environment = Environment(
+            new_publication_id=self._new_publication_id,
+            randbelow=SystemRandom().randrange,
+            timestamp=_timestamp,
+            wake_at=self._wake_at,
+            world=self.world,
+        )
+        for name, config in configuration.realms.items():
+            self.directory.realms[name] = self._open(config)
+
+    def _open(self, config: RealmConfig) -> Realm:
+        realm = Realm(config, self._environment, self.configuration.extension_classes())
+        realm.open()
+        return realm
+
+    def _close_extensions(self, realms: Iterable[Realm]) -> None:
+        for realm in realms:
+            self.turn.deliver(realm.extensions.close())
 
     def _listen(self, settings: Any) -> None:
         listener = Listener(settings, self.directory, self.turn, self.counters)
@@ -209,7 +234,8 @@ class Node(Service):
         gone: Deferred[None] = Deferred()
 
         def look() -> None:
-            waiting = self._carriers() or any(component.isOpen() for component in self._components)
+            components = any(component.isOpen() for component in self._components)
+            waiting = self._carriers() or components or self.world.being_closed
             if waiting and self.turn.now() < deadline:
                 self._reactor.callLater(0.02, look)
             else:
@@ -225,32 +251,61 @@ class Node(Service):
         for carrier in self._carriers():
             carrier.transport.abortConnection()
         self.listeners.clear()
+        self.world.end()
         happened = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
         self.log.info("stopped; since the start: {happened}", happened=happened or "nothing")
 
     def _reconfigure(self, configuration: Configuration) -> None:
         if not self.running:
             return
+        try:
+            opened, changes = self._prepare(configuration)
+        except ExtensionError as error:
+            self.log.error("configuration not reloaded, the old one stays: {error}", error=error)
+            return
         for name, context in self._contexts.items():
             try:
                 context.renew()
             except Exception as error:
                 self.log.error("transport {name} keeps its certificate: {error}", name=name, error=error)
-        for key in ("transports", "log", "reload_interval_ms"):
+        for key in ("transports", "log", "reload_interval_ms", "data_dir"):
             if getattr(configuration.node, key) != getattr(self.configuration.node, key):
                 self.log.warn("changed {key} in router.yaml: takes effect at the next start", key=key)
         realms = self.directory.realms
         for name in set(realms) - set(configuration.realms):
-            self.turn.deliver(realms.pop(name).close(uris.CLOSE_REALM))
-        for name, config in configuration.realms.items():
-            if name not in realms:
-                realms[name] = Realm(config, self._environment)
-            elif config != realms[name].config:
-                self.turn.deliver(realms[name].reconfigure(config))
+            realm = realms.pop(name)
+            self.turn.deliver(realm.close(uris.CLOSE_REALM))
+            self._close_extensions([realm])
+        realms.update(opened)
+        for name, change in changes.items():
+            self.turn.deliver(realms[name].reconfigure(configuration.realms[name], change))
         self.configuration = configuration
         self.log.info("configuration reloaded; realms: {realms}", realms=", ".join(realms) or "none")
         for warning in configuration.warnings:
             self.log.warn("{warning}", warning=warning)
+
+    def _prepare(self, configuration: Configuration) -> tuple[dict[str, Realm], dict[str, Change]]:
+        """
+        Open what is new and reconfigure the extensions that change: realms, and changes of realms, by name.
+
+        Raises:
+            ExtensionError: one of them refuses; nothing has changed.
+        """
+        realms = self.directory.realms
+        opened: dict[str, Realm] = {}
+        changes: dict[str, Change] = {}
+        try:
+            for name, config in configuration.realms.items():
+                if name not in realms:
+                    opened[name] = self._open(config)
+                elif config != realms[name].config:
+                    changes[name] = realms[name].extensions.prepare(config.extensions)
+        except ExtensionError:
+            self._close_extensions(opened.values())
+            for name, change in changes.items():
+                realms[name].extensions.undo(change)
+            raise
+        return opened, changes
 
     def _say_where(self) -> None:
         self.log.info("Concord {version}", version=__version__)

@@ -244,10 +244,22 @@ class NodeConfig(Section, frozen=True, kw_only=True):
             min_length=1,
         ),
     ] = "realms"
+    data_dir: Annotated[
+        str,
+        Meta(
+            description="Directory of what realms keep on the disk, relative to the directory in which the "
+            "router is started; it is made when there is something to keep. By default `$STATE_DIRECTORY`, "
+            "which systemd sets, else `concord-data`.",
+            examples=["/var/lib/concord"],
+        ),
+    ] = ""
     goodbye_timeout_ms: Annotated[
         int,
         Meta(
-            description="Time for the sessions' answers to GOODBYE when the router stops.", ge=0, le=600_000
+            description="When the router stops: time for the sessions' answers to GOODBYE, and for "
+            "extensions to end.",
+            ge=0,
+            le=600_000,
         ),
     ] = 2_000
     reload_interval_ms: Annotated[
@@ -323,6 +335,12 @@ def default_name(transport: Transport, index: int) -> str:
     """Return the name of the transport at ``index`` (from 0) where the file gives none."""
     kind = "websocket" if isinstance(transport, WebSocketTransport) else "rawsocket"
     return f"{kind}-{index + 1}"
+
+
+def data_directory(node: NodeConfig, environ: Mapping[str, str]) -> FilePath:
+    """Return the absolute path of ``data_dir``; of several state directories the first."""
+    given = node.data_dir or environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return FilePath(given or "concord-data").absolute()
 
 
 def page_directory(page: str, directory: FilePath) -> str:

@@ -11,6 +11,7 @@ Rules of this file:
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class Reload:
         self, configuration: Configuration, reactor: Any, take: Callable[[Configuration], None]
     ) -> None:
         self._directory = configuration.directory
+        self._extensions = configuration.extensions
         self._reactor = reactor
         self._take = take
         self._files: Iterable[Path] = configuration.files
@@ -75,7 +77,8 @@ class Reload:
     def _read(self) -> "Deferred[None]":
         self._seen = self._look()
         pool = self._reactor.getThreadPool()
-        return deferToThreadPool(self._reactor, pool, load, self._directory).addCallbacks(
+        read = partial(load, extensions=self._extensions)
+        return deferToThreadPool(self._reactor, pool, read, self._directory).addCallbacks(
             self._loaded, self._failed
         )
 

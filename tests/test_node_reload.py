@@ -272,8 +272,8 @@ class TestWatching:
         file = bench.directory / "realms" / "realm1.yaml"
         load, limits = router.reload.load, iter([6, 7])
 
-        def load_and_change(directory: Any) -> Any:
-            configuration = load(directory)
+        def load_and_change(directory: Any, **more: Any) -> Any:
+            configuration = load(directory, **more)
             for limit in limits:
                 file.write_text(yaml.safe_dump({**OPEN, "limits": {"sessions": limit}}))
                 break
@@ -292,8 +292,8 @@ class TestWatching:
         file = bench.directory / "realms" / "realm1.yaml"
         load, asked = router.reload.load, []
 
-        def load_and_ask(directory: Any) -> Any:
-            configuration = load(directory)
+        def load_and_ask(directory: Any, **more: Any) -> Any:
+            configuration = load(directory, **more)
             if not asked:
                 file.write_text(yaml.safe_dump({**OPEN, "limits": {"sessions": 8}}))
                 node._reactor.callFromThread(lambda: asked.append(node.reload()))
@@ -317,7 +317,7 @@ class TestWatching:
     ) -> None:
         node = bench.node(**self.INTERVAL)
         load = router.reload.load
-        monkeypatch.setattr(router.reload, "load", lambda directory: 1 / 0)
+        monkeypatch.setattr(router.reload, "load", lambda directory, **more: 1 / 0)
         await soon(node.reload())
         assert bench.log.take_failures() == ["ZeroDivisionError('division by zero')"]
         monkeypatch.setattr(router.reload, "load", load)
