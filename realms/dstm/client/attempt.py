@@ -14,6 +14,7 @@ from realms.dstm.client.replica import Snapshot, inside
 from realms.dstm.errors import INVALID, DstmError
 from realms.dstm.pointer import Path, parse, render
 from realms.dstm.stm import Outcome, Tx, run
+from realms.dstm.values import normalized
 
 _running: list[Tx] = []  # at most one: functions are synchronous
 
@@ -29,6 +30,7 @@ def attempt(
 
     Raises:
         DstmError: it touched what lies outside of ``paths``, or waits for nothing.
+        ValueError: it publishes what is no JSON value.
         Exception: the function's own.
     """
 
@@ -46,6 +48,8 @@ def attempt(
     _check_touched(outcome.tx, paths)
     if outcome.ended == "retry" and not outcome.tx.reads:
         raise DstmError(INVALID, "retry waits for a change of what was read, and nothing was")
+    for publish in outcome.tx.publishes:
+        normalized([publish.args, publish.kwargs])
     return outcome
 
 

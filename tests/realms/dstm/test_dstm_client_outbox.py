@@ -209,6 +209,13 @@ def test_an_event_alone_is_a_commit(play: Play) -> None:
     ]
 
 
+@pytest.mark.parametrize("value", [float("nan"), object(), b"bytes", 2**53])
+def test_an_event_that_no_serializer_may_carry_is_not_submitted(play: Play, value: Any) -> None:
+    play.do(lambda tx: tx.publish("com.example.topic", [value]))
+    assert isinstance(play.outcomes[0], ValueError)
+    assert play.link.names == []
+
+
 # Conflicts
 
 
