@@ -1,0 +1,590 @@
+"""
+The sequencer of one space: the one place where it is decided what happens, and in which order.
+
+The life of a commit. Each state is left by one event and for no other reason:
+
+    state       what is true                                  left by
+    received    the space has it; nothing is decided          ``submit``: decided, or refused without a trace
+    decided     a commit: version, hash and document are      in the same step: its ticket is in the open
+                fixed, on ``head``; a reject: nothing is new  batch, behind those before it
+    open        others are decided on it; nobody was told     ``take_batch``
+    in flight   the log writes it; the next batch is open     the end of the write: ``flushed``, ``failed``
+    durable     it survives the process and the machine       ``flushed``, in the same step
+    answered    its client has the outcome                    the space, in the order of the tickets
+    told        replicas, views and waits have the change     the space, in the order of the versions
+    taken back  the write failed: ``head`` is ``durable``     ``resumed``: if the log holds its record, it is
+                again, as if it had not been decided; its     durable after all, and told; if not, it has
+                client was told ``unavailable``               never been, and may be submitted again
+
+What follows from it:
+
+- ``head`` is what is decided, ``durable`` what the world may see. Validation is against ``head``, so that the
+  log's slowness costs nobody a conflict; answers, replicas and reads know ``durable`` alone.
+- A reject is an outcome too. One that ``head`` caused is answered with the batch behind it: when it is, the
+  versions that caused it are durable, and their deltas go with the answer.
+- Exactly once: a commit and its ``tx`` are one record, written by one write. A ``tx`` that is known, durable
+  or not, is not decided again: its ticket gets the outcome that there is, after that is durable. A ``tx``
+  whose outcome may have been forgotten has a base before ``horizon``, and is ``stale``.
+- Failure gives no answer. ``taken back`` is not "rejected": the records may be on the disk. Until the log
+  has told, nothing is decided, and whoever asks is told ``unavailable``.
+
+Rules of this file:
+
+- No clock, no chance, no callbacks: the same calls give the same decisions.
+- Refused without a trace, since it says nothing of the document: ``tx_reused``, ``epoch``, ``stale``, a base
+  from the future, ``throttled``. All other rejects of a transaction with a ``tx`` are records.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from realms.dstm.bindings import Binding, bound_ops, check_bound
+from realms.dstm.changes import Change, chain
+from realms.dstm.constraints import Constraints
+from realms.dstm.decisions import Author, Batch, Committed, Flushed, LogDiffers, Made, Submission, Ticket
+from realms.dstm.document import MISSING, Document, DoesNotFit, is_array, is_object, length, members, thaw
+from realms.dstm.errors import (
+    CONFLICT,
+    CONSTRAINT,
+    EPOCH,
+    INVALID,
+    STALE,
+    THROTTLED,
+    TOO_LARGE,
+    TX_REUSED,
+    DstmError,
+)
+from realms.dstm.log import Record, Recovered
+from realms.dstm.operations import Add, Op, OpFailed, Remove, Replace, apply, implied_reads, inverse
+from realms.dstm.pointer import Path, parse, render
+from realms.dstm.reads import Read
+from realms.dstm.settings import Settings
+from realms.dstm.state import State, entry_of
+from realms.dstm.transaction import Transaction
+from realms.dstm.values import size
+from realms.dstm.window import Entry, Window
+
+__all__ = [
+    "Author",
+    "Batch",
+    "Committed",
+    "Flushed",
+    "LogDiffers",
+    "Made",
+    "Sequencer",
+    "Submission",
+    "Ticket",
+]
+
+SHOWN_PATHS: Final = 100  # of a conflict
+UNDONE_AT_ONCE: Final = 100  # bindings
+NOBODY: Final = Author()
+
+_URI_OF_FAILURE: Final = {"state": INVALID, "constraint": CONSTRAINT, "size": TOO_LARGE, "test": CONFLICT}
+
+
+class Sequencer:
+    """
+    The order of one space.
+
+    :ivar durable: the newest document that may be seen, with ``durable_version`` and ``durable_hash``
+    :ivar is_lost: a write has failed, and the log has not told yet what is durable
+    """
+
+    def __init__(self, name: str, recovered: Recovered, settings: Settings) -> None:
+        """
+        Begin with what a log holds.
+
+        Raises:
+            LogRefused: its records do not follow one another.
+            ValueError: a constraint that can't be used.
+        """
+        self.name = name
+        self.settings = settings
+        self.epoch = recovered.epoch
+        self._constraints = Constraints(settings.constraints)
+        self._state = state = State(name, recovered, settings)
+        self.durable: Document = state.document
+        self.durable_version: int = state.version
+        self.durable_hash: bytes = state.hash
+        self.is_lost = False
+        self._failed: dict[bytes, Entry] = {}  # hash -> Entry of a commit whose fate is open
+        self._in_flight: Batch | None = None
+        self._begin_batch()
+
+    def _begin_batch(self) -> None:
+        self._records: list[Record] = []
+        self._entries: list[Entry] = []
+        self._tickets: list[Ticket] = []
+        self._bytes = 0
+
+    @property
+    def head(self) -> Document:
+        """The newest decided document."""
+        return self._state.document
+
+    @property
+    def version(self) -> int:
+        """The version of ``head``."""
+        return self._state.version
+
+    # Deciding
+
+    def submit(self, submission: Submission, now_ms: int) -> Ticket:
+        """
+        Decide a transaction against ``head``; its ticket is in the open batch.
+
+        Not to be called while ``is_lost``; while ``is_full``, better later.
+        """
+        if self.is_lost:
+            raise RuntimeError("nothing is decided until the log has told what is durable")
+        ticket = Ticket(submission)
+        transaction = submission.transaction
+        tx = transaction.tx
+        if tx is not None:
+            known = self._state.window.by_tx.get(tx)
+            if known is not None:
+                self._repeat(ticket, known)
+                self._tickets.append(ticket)
+                return ticket
+        try:
+            ticket.answer = self._misplaced(transaction) or self._decide(submission, now_ms)
+        except DstmError as error:
+            self._reject(ticket, error, now_ms)
+        self._tickets.append(ticket)
+        return ticket
+
+    def _repeat(self, ticket: Ticket, known: Entry) -> None:
+        """Give a transaction that was submitted before the outcome that it has."""
+        ticket.is_dup = True
+        submission, record = ticket.submission, known.record
+        outcome = record.outcome or {}
+        if record.body != submission.digest:
+            text = "this tx was used for another transaction: each takes a counter of its own"
+            ticket.answer = DstmError(TX_REUSED, text)
+        elif record.kind == "reject":
+            ticket.answer = DstmError(outcome["error"], outcome["text"], **outcome["details"])
+        else:
+            ticket.answer = Committed(
+                record.version, self.epoch, record.time, True, outcome.get("values"), outcome.get("result")
+            )
+            session_id = submission.author.session_id
+            if record.bindings and session_id is not None:
+                paths = [parse(wire["path"]) for wire in record.bindings]
+                self._state.bindings.adopt(record.version, paths, session_id)
+
+    def _misplaced(self, transaction: Transaction) -> DstmError | None:
+        """Tell why a transaction can't be decided at all, if it can't."""
+        state, base = self._state, transaction.base
+        if transaction.epoch is not None and transaction.epoch != self.epoch:
+            text = f"the epoch is {self.epoch}: what was read is of another history"
+            return DstmError(EPOCH, text, epoch=self.epoch, version=self.durable_version)
+        if base is None or base == state.version:
+            return None
+        if base > state.version:
+            text = f"base: version {base} is not there yet, the newest is {state.version}"
+            return DstmError(
+                INVALID, text, part="base", reason="from the future", version=self.durable_version
+            )
+        if base < (horizon := state.horizon):
+            text = f"base {base} is too old: what happened before version {horizon} is forgotten"
+            return DstmError(STALE, text, version=self.durable_version, horizon=horizon)
+        return None
+
+    def _decide(self, submission: Submission, now_ms: int) -> Committed:
+        """
+        Commit a transaction.
+
+        Raises:
+            DstmError: it is rejected; nothing has changed.
+        """
+        state, transaction, result = self._state, submission.transaction, None
+        tx, base = transaction.tx, transaction.base
+        if submission.make is not None:
+            transaction, result = submission.make(state.document, state.version)
+        ops = transaction.ops
+        if base is not None and base != state.version:
+            self._check_reads(transaction, base)
+        try:
+            document, changes, _ = apply(state.document, ops, self.settings.limits)
+        except OpFailed as failed:
+            raise self._failure(failed, base) from None
+        if self._constraints and changes:
+            self._constraints.check(document, changes)
+        values = self._values(document, transaction.want) if transaction.want else None
+        if not ops and not transaction.publish:
+            return Committed(state.version, self.epoch, max(now_ms, state.time), False, values, result)
+        bound = bound_ops(ops)
+        new = self._bind(document, ops, bound, submission.author, now_ms) if bound else ()
+        outcome = None if values is None and result is None else self._outcome(values, result)
+        body, author = submission.digest, submission.author
+        entry = self._commit(document, changes, new, author, now_ms, tx, body, outcome)
+        return Committed(entry.version, self.epoch, entry.time, False, values, result)
+
+    def _check_reads(self, transaction: Transaction, base: int) -> None:
+        """Raise a conflict if anything that the transaction depends on has changed since its base."""
+        state = self._state
+        changed, document = state.stamps.changed_since, state.document
+        lost = [read for read in transaction.reads if changed(read, base, document)]
+        lost += [read for read in implied_reads(document, transaction.ops) if changed(read, base, document)]
+        if lost:
+            raise _conflict(lost, f"changed since version {base}: ")
+
+    def _failure(self, failed: OpFailed, base: int | None) -> DstmError:
+        """Tell what an op that can't be applied comes to."""
+        state, uri = self._state, _URI_OF_FAILURE[failed.kind]
+        text = f"ops[{failed.index}]: {failed.reason}"
+        if failed.kind == "state" and base is not None:
+            lost = [read for read in failed.met if state.stamps.changed_since(read, base, state.document)]
+            if lost:
+                return _conflict(lost, f"{text}; changed since version {base}: ")
+        if uri == CONFLICT:
+            return _conflict(failed.met, f"{text}: ")
+        return DstmError(uri, text, part="ops", index=failed.index, reason=failed.reason)
+
+    def _values(self, document: Document, want: Sequence[Path]) -> list[Any]:
+        """Give the plain values of some places, None where nothing is."""
+        nodes = [document.find(path) for path in want]
+        left = self.settings.want_bytes
+        for index, node in enumerate(nodes):
+            left -= _weigh(node, left)
+            if left < 0:
+                text = f"want[{index}]: the values have more than {self.settings.want_bytes} bytes"
+                raise DstmError(TOO_LARGE, text, part="want", index=index, reason="too large")
+        return [None if node is MISSING else thaw(node) for node in nodes]
+
+    def _outcome(self, values: list[Any] | None, result: Any) -> dict[str, Any]:
+        """Give what is recorded of an answer."""
+        if result is not None and size(result) > self.settings.want_bytes:
+            text = f"the result has more than {self.settings.want_bytes} bytes"
+            raise DstmError(TOO_LARGE, text, part="result", reason="too large")
+        outcome = {"values": values, "result": result}
+        return {name: value for name, value in outcome.items() if value is not None}
+
+    def _bind(
+        self, document: Document, ops: Sequence[Op], bound: Sequence[Any], author: Author, now_ms: int
+    ) -> list[Binding]:
+        """Make the bindings of a transaction that leads to ``document``."""
+        state = self._state
+        time = max(now_ms, state.time)
+        new: list[Binding] = []
+        for op in bound:
+            check_bound(document, ops, op)
+            path = parse(op.path)
+            was = state.document.find(path)
+            if op.op == "setdefault" and was is not MISSING:
+                continue
+            linger_ms = None if op.bind is UNSET else 0 if op.linger_ms is UNSET else op.linger_ms
+            if linger_ms is not None and author.session_id is None:
+                raise DstmError(INVALID, "bind: there is no session to bind to", part="ops", reason="bind")
+            held = state.bindings.at(path)
+            before = held.before if held is not None else self._kept(path, was)
+            expires_ms = None if op.ttl_ms is UNSET else time + op.ttl_ms
+            holder = None if linger_ms is None else author.session_id
+            new.append(Binding(path, state.version + 1, linger_ms, expires_ms, before, holder))
+        if len(state.bindings) + len(new) > self.settings.bindings:
+            text = f"the space has {len(state.bindings)} bindings; allowed are {self.settings.bindings}"
+            raise DstmError(THROTTLED, text, part="ops", reason="bindings")
+        return new
+
+    def _kept(self, path: Path, node: Any) -> Any:
+        """Give the plain value that a binding is to put back; UNSET where nothing is."""
+        if node is MISSING:
+            return UNSET
+        most = self.settings.binding_bytes
+        if _weigh(node, most) > most:
+            text = f"what is bound at {render(path)!r:.200} would put back more than {most} bytes"
+            raise DstmError(TOO_LARGE, text, part="ops", reason="binding")
+        return thaw(node)
+
+    def _commit(
+        self,
+        document: Document,
+        changes: tuple[Change, ...],
+        new: Sequence[Binding],
+        author: Author,
+        now_ms: int,
+        tx: str | None = None,
+        body: bytes | None = None,
+        outcome: dict[str, Any] | None = None,
+        dropped: Sequence[Binding] = (),
+    ) -> Entry:
+        """Make the next version."""
+        state = self._state
+        version = state.version + 1
+        time = now_ms if now_ms > state.time else state.time
+        wires: list[dict[str, Any]] = [binding.wire() for binding in new] if new else []
+        wires += [{"path": render(binding.path), "dropped": True} for binding in dropped]
+        record = Record(
+            "commit",
+            version,
+            time,
+            tx,
+            body,
+            author.authid,
+            author.authrole,
+            changes,
+            outcome,
+            wires,
+            chain(state.hash, version, changes),
+        )
+        entry = entry_of(record, author)
+        state.commit(entry, document, new)
+        self._append(record, entry)
+        return entry
+
+    def _reject(self, ticket: Ticket, error: DstmError, now_ms: int) -> None:
+        """Answer with an error, and record it where it is the outcome of a ``tx``."""
+        ticket.answer = error
+        submission, state = ticket.submission, self._state
+        tx = submission.transaction.tx
+        if tx is None or error.uri == THROTTLED:
+            return
+        outcome = {"error": error.uri, "text": error.text, "details": error.details}
+        author, time = submission.author, max(now_ms, state.time)
+        record = Record(
+            "reject", state.version, time, tx, submission.digest, author.authid, author.authrole, (), outcome
+        )
+        entry = entry_of(record)
+        state.reject(entry)
+        self._append(record, entry)
+
+    def _append(self, record: Record, entry: Entry) -> None:
+        self._records.append(record)
+        self._entries.append(entry)
+        self._bytes += entry.bytes
+
+    # Bindings
+
+    def left(self, session_id: int, now_ms: int) -> None:
+        """A session has left: what it bound is to be undone."""
+        self._state.bindings.left(session_id, now_ms)
+        for entry in self._failed.values():
+            if entry.author.session_id == session_id:
+                entry.author = NOBODY
+
+    def started(self, now_ms: int) -> None:
+        """After recovery, no session of the former run is there: what they bound is to be undone."""
+        self._state.bindings.orphaned(now_ms)
+
+    def next_due(self) -> int | None:
+        """Tell when ``undo_due`` has something to do, ms since 1970."""
+        return self._state.bindings.next_due()
+
+    def undo_due(self, now_ms: int) -> None:
+        """Undo what is due, some of it: in one commit, or where that can't be, each in its own."""
+        due = self._state.bindings.due(now_ms, UNDONE_AT_ONCE)
+        due.sort(key=lambda binding: -len(binding.path))  # what lies below another goes first
+        if len(due) > 1 and self._undo(due, now_ms):
+            return
+        for binding in due:
+            if not binding.over and not self._undo([binding], now_ms):
+                self._drop(binding, now_ms)
+
+    def _undo(self, due: Sequence[Binding], now_ms: int) -> bool:
+        """Undo some bindings in one commit; gives False if that is impossible."""
+        ops = [_undoing(binding) for binding in due]
+        try:
+            document, changes, _ = apply(self.head, ops, self.settings.limits)
+            self._constraints.check(document, changes)
+        except (OpFailed, DstmError):
+            return False
+        self._commit(document, changes, (), NOBODY, now_ms)
+        return True
+
+    def _drop(self, binding: Binding, now_ms: int) -> None:
+        """Let go of a binding that can't be undone: what it wrote stays."""
+        entry = self._commit(self.head, (), (), NOBODY, now_ms, dropped=[binding])
+        self._state.bindings.end(binding.path, entry.version)
+
+    # Batches
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether the open batch should take no more."""
+        settings = self.settings
+        return len(self._tickets) >= settings.batch_records or self._bytes >= settings.batch_bytes
+
+    def take_batch(self) -> Batch | None:
+        """Close the open batch, for one write; None if there is nothing, or another is in flight."""
+        if self._in_flight is not None or not (self._tickets or self._records):
+            return None
+        state = self._state
+        batch = Batch(self._records, self._entries, self._tickets, state.version, state.hash, state.document)
+        self._in_flight = batch
+        self._begin_batch()
+        return batch
+
+    def flushed(self, batch: Batch) -> Flushed:
+        """The batch in flight is durable: give what is to be said, first to clients, then to replicas."""
+        assert batch is self._in_flight
+        self._in_flight = None
+        self.durable, self.durable_version, self.durable_hash = batch.document, batch.version, batch.hash
+        state = self._state
+        if state.bindings:
+            state.bindings.durable(batch.version)
+        if not state.trim(batch.version) and state.version == batch.version:
+            # so much was rejected at this version that only another one lets it be forgotten
+            self._commit(state.document, (), (), NOBODY, state.time)
+        answers = [
+            (ticket, ticket.answer if ticket.answer.__class__ is Committed else self._told(ticket))
+            for ticket in batch.tickets
+        ]
+        return Flushed(answers, [entry for entry in batch.entries if entry.hash])
+
+    def _told(self, ticket: Ticket) -> DstmError:
+        """Give the error that a client gets; a conflict brings it to the durable version."""
+        error = ticket.answer
+        assert isinstance(error, DstmError)
+        if error.uri != CONFLICT:
+            return error
+        base, version = ticket.submission.transaction.base, self.durable_version
+        settings, window = self.settings, self._state.window
+        deltas = None
+        if base is not None and base >= window.horizon:
+            deltas = window.deltas(base, version, settings.conflict_deltas, settings.conflict_bytes)
+        details = dict(error.details, version=version)
+        details.update({"resync": True} if deltas is None else {"deltas": deltas})
+        return DstmError(CONFLICT, error.text, **details)
+
+    # Failure
+
+    def failed(self, batch: Batch) -> list[Ticket]:
+        """
+        The write of the batch in flight has failed: ``head`` is ``durable`` again.
+
+        Gives the tickets of all that was taken back: what became of them is unknown until ``resumed``.
+        """
+        assert batch is self._in_flight
+        entries = [*batch.entries, *self._entries]
+        tickets = [*batch.tickets, *self._tickets]
+        self._in_flight = None
+        self._begin_batch()
+        self._state.take_back(entries, self.durable_version, self.durable, self.durable_hash)
+        self._failed = {entry.hash: entry for entry in batch.entries if entry.hash}
+        self.is_lost = True
+        return tickets
+
+    def resumed(self, recovered: Recovered, now_ms: int) -> list[Entry]:
+        """
+        The log has told what is durable. Gives the commits that are, although their write had failed.
+
+        Raises:
+            LogDiffers: it is not the log that was written to.
+        """
+        if recovered.epoch != self.epoch:
+            raise LogDiffers(f"its epoch is {recovered.epoch}, was {self.epoch}")
+        entries: list[Entry] = []
+        state, known = self._state, self._state.window.by_tx
+        newest = max(
+            (record.version for record in recovered.records[-1:]), default=recovered.snapshot_version
+        )
+        if newest < self.durable_version:
+            raise LogDiffers(f"it ends at version {newest}; {self.durable_version} was durable")
+        durable = self.durable_version
+        for record in recovered.records:
+            is_new_reject = record.kind == "reject" and record.version == durable and record.tx not in known
+            if record.version > durable or is_new_reject:
+                entries.append(self._follow(record))
+        self.durable, self.durable_version, self.durable_hash = state.document, state.version, state.hash
+        state.bindings.durable(state.version)
+        state.bindings.orphaned(now_ms)
+        state.trim(state.version)
+        self._failed = {}
+        self.is_lost = False
+        return [entry for entry in entries if entry.hash]
+
+    def _follow(self, record: Record) -> Entry:
+        state = self._state
+        if record.kind == "commit" and chain(state.hash, record.version, record.changes) != record.hash:
+            raise LogDiffers(f"version {record.version} is not what was written")
+        failed = self._failed.get(record.hash)
+        session_id = None if failed is None else failed.author.session_id
+        try:
+            return state.replay(record, session_id)
+        except (DoesNotFit, ValueError) as error:
+            raise LogDiffers(f"version {record.version} does not follow: {error}") from None
+
+    # What is remembered
+
+    @property
+    def horizon(self) -> int:
+        """The oldest base that a transaction may have."""
+        return self._state.horizon
+
+    @property
+    def window(self) -> Window:
+        """The last versions, also those that are not durable yet."""
+        return self._state.window
+
+    def changed_since(self, reads: Iterable[Read], base: int) -> bool:
+        """Tell whether one of ``reads`` was changed after ``base``, as far as is decided."""
+        state = self._state
+        return any(state.stamps.changed_since(read, base, state.document) for read in reads)
+
+    @property
+    def bindings_count(self) -> int:
+        """How many paths are bound."""
+        return len(self._state.bindings)
+
+    def bindings_at_durable(self) -> list[dict[str, Any]]:
+        """Give the bindings of ``durable``, as a snapshot keeps them."""
+        return self._state.bindings.wires(self.durable_version)
+
+    def inverse(self, version: int) -> Transaction:
+        """
+        Give the transaction that undoes a durable version: if nothing that it changed has changed since.
+
+        Raises:
+            DstmError: ``invalid``: it is not there yet; ``stale``: it is not remembered any more.
+        """
+        if version > self.durable_version:
+            reason = f"version {version} is not there yet, the newest is {self.durable_version}"
+            raise DstmError(INVALID, f"version: {reason}", part="version", reason=reason)
+        entry, document = self.window.entry(version), self.window.at(version - 1)
+        if entry is None or document is None or version < self.horizon:
+            text = f"version {version} is too old to be undone: what was before it is forgotten"
+            raise DstmError(STALE, text, version=self.durable_version, horizon=self.horizon)
+        before: list[tuple[Path, Any]] = []
+        for change in entry.changes:
+            path = parse(change.path)
+            before.append((path, document.find(path)))
+            document = document.apply((change,))
+        reads = tuple(dict.fromkeys(Read("value", path) for path, _ in before))
+        ops = tuple(_op_of(change) for change in inverse(entry.changes, before))
+        return Transaction(None, self.epoch, version, reads, ops)
+
+
+def _op_of(change: Change) -> Op:
+    if change.op == "remove":
+        return Remove(change.path)
+    return (Replace if change.op == "replace" else Add)(change.path, change.value)
+
+
+def _undoing(binding: Binding) -> Op:
+    pointer = render(binding.path)
+    return Remove(pointer) if binding.before is UNSET else Replace(pointer, binding.before)
+
+
+def _conflict(lost: Iterable[Read], text: str) -> DstmError:
+    paths = list(dict.fromkeys(render(read.path) for read in lost))[:SHOWN_PATHS]
+    shown = ", ".join(map(repr, paths[:3])) + (", ..." if len(paths) > 3 else "")
+    return DstmError(CONFLICT, text + shown[:500], paths=paths)
+
+
+def _weigh(node: Any, most: int) -> int:
+    """Give about the bytes of a node as JSON; stop where they are more than ``most``."""
+    total, waiting = 0, [node]
+    while waiting and total <= most:
+        node = waiting.pop()
+        if is_object(node) or is_array(node):
+            total += 2 + 2 * length(node)
+            if total <= most:
+                for token, below in members(node):
+                    total += len(token)
+                    waiting.append(below)
+        else:
+            total += len(node) + 2 if isinstance(node, str) else 6
+    return total
