@@ -15,6 +15,9 @@ WAMP, ROUTING, REALMS = "router.wamp", "router.routing", "realms"
 TRANSPORT, WEB, CONFIGURATION = "router.transport", "router.web", "router.configuration"
 SETTINGS = ("router.endpoint_strings", "router.node_config", "router.config_directory")
 
+# What DSTM's clients share with its server: values and rules alone.
+DSTM_CORE = ("errors", "pointer", "values", "document", "changes", "digest", "reads", "watches", "stm")
+
 # layer -> the layers that it may import, besides itself
 LAYERS: dict[str, set[str]] = {
     WAMP: set(),
@@ -22,6 +25,7 @@ LAYERS: dict[str, set[str]] = {
     ROUTING: {WAMP},
     REALMS: {WAMP, ROUTING, CONFIGURATION, "router", "realms.config"},
     "realms.config": {CONFIGURATION, "router.wamp.uris"},
+    "realms.dstm.client": {f"realms.dstm.{name}" for name in DSTM_CORE},
     TRANSPORT: {WAMP, ROUTING},
     WEB: set(),
     "router.endpoint_strings": {CONFIGURATION},
