@@ -25,11 +25,11 @@ from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import replace
 
 from realms.dstm.changes import Change
-from realms.dstm.document import MISSING, Document, DoesNotFit, child, is_array, is_object, length, thaw
+from realms.dstm.document import MISSING, Document, DoesNotFit, is_array, length, thaw
 from realms.dstm.pointer import Path, parse
 from realms.dstm.reads import Read
 from realms.dstm.values import MAX_INTEGER, normalized
-from realms.dstm.work import Applied, Implied, Limits, OpFailed, Refused, Work, WriteSet, shown
+from realms.dstm.work import Applied, Implied, Limits, OpFailed, Refused, Work, WriteSet, equal, shown
 
 __all__ = ["Applied", "Limits", "Op", "OpFailed", "WriteSet", "apply", "implied_reads", "inverse"]
 
@@ -148,8 +148,7 @@ class Replace(_Bindable, frozen=True):
 
     def apply(self, work: Work) -> None:
         path = parse(self.path)
-        work.existing(path)
-        work.put(path, self.value)
+        work.put(path, work.existing(path), self.value)
 
 
 class Copy(_Sourced, frozen=True):
@@ -190,7 +189,7 @@ class Test(_Setting, frozen=True):
 
     def apply(self, work: Work) -> None:
         path = parse(self.path)
-        if not _equal(work.document.find(path), self.value):
+        if not equal(work.document.find(path), self.value):
             raise Refused(
                 f"{shown(path)} is not the value that the test names", Read("value", path), kind="test"
             )
@@ -215,12 +214,10 @@ class _Counting(_Op, frozen=True):
         implied.read("place", path)
         implied.touch(path)
 
-    def number(self, work: Work, path: Path) -> Number | None:
-        """Give the number that is there, None where nothing is."""
+    def number(self, work: Work, path: Path) -> Any:
+        """Give the number that is there, or ``MISSING``."""
         node = work.document.find(path)
-        if node is MISSING:
-            return None
-        if node.__class__ is int or node.__class__ is float:
+        if node.__class__ is int or node.__class__ is float or node is MISSING:
             return node
         raise Refused(f"{shown(path)} is no number", *work.met(path))
 
@@ -246,8 +243,8 @@ class Inc(_Counting, frozen=True):
 
     def apply(self, work: Work) -> None:
         path = parse(self.path)
-        number = self.number(work, path) or 0
-        total: Number = number + self.value
+        number = self.number(work, path)
+        total: Number = self.value if number is MISSING else number + self.value
         if total.__class__ is float and total.is_integer():
             total = int(total)
         if (
@@ -257,7 +254,7 @@ class Inc(_Counting, frozen=True):
             or abs(total) > MAX_INTEGER
         ):
             self._check(total, path)
-        work.put(path, total)
+        work.put(path, number, total)
 
     def _check(self, total: Number, path: Path) -> None:
         """Refuse a sum that is out of bounds."""
@@ -278,8 +275,8 @@ class Min(_Counting, frozen=True):
     def apply(self, work: Work) -> None:
         path = parse(self.path)
         number = self.number(work, path)
-        if number is None or self.value < number:
-            work.put(path, self.value)
+        if number is MISSING or self.value < number:
+            work.put(path, number, self.value)
 
 
 class Max(_Counting, frozen=True):
@@ -288,8 +285,8 @@ class Max(_Counting, frozen=True):
     def apply(self, work: Work) -> None:
         path = parse(self.path)
         number = self.number(work, path)
-        if number is None or self.value > number:
-            work.put(path, self.value)
+        if number is MISSING or self.value > number:
+            work.put(path, number, self.value)
 
 
 class Push(_Setting, frozen=True):
@@ -307,7 +304,7 @@ class Push(_Setting, frozen=True):
         path = parse(self.path)
         node = work.document.find(path)
         if node is MISSING:
-            work.put(path, [self.value])
+            work.put(path, MISSING, [self.value])
         elif is_array(node):
             work.insert((*path, str(length(node))), self.value)
         else:
@@ -327,7 +324,7 @@ class Merge(_Setting, frozen=True):
             implied.set(path)
 
     def apply(self, work: Work) -> None:
-        _merge(work, parse(self.path), self.value)
+        work.merge(parse(self.path), self.value)
 
 
 class SetDefault(_Bindable, frozen=True):
@@ -343,7 +340,7 @@ class SetDefault(_Bindable, frozen=True):
     def apply(self, work: Work) -> None:
         path = parse(self.path)
         if work.document.find(path) is MISSING:
-            work.put(path, self.value)
+            work.put(path, MISSING, self.value)
 
 
 Op = Add | Remove | Replace | Copy | Move | Test | Inc | Min | Max | Push | Merge | SetDefault
@@ -421,41 +418,3 @@ def _inverse(change: Change, node: Any) -> Change:
     if change.op == "add":
         return Change("remove", change.path)
     return Change("replace" if change.op == "replace" else "add", change.path, thaw(node))
-
-
-def _merge(work: Work, path: Path, patch: Any) -> None:
-    """Do RFC 7396's MergePatch at ``path``."""
-    node = work.document.find(path)
-    if not isinstance(patch, dict) or not is_object(node):
-        work.put(path, _without_nulls(patch))
-        return
-    for token, value in patch.items():
-        below = (*path, token)
-        if value is not None:
-            _merge(work, below, value)
-        elif child(node, token) is not MISSING:
-            work.remove(below)
-
-
-def _without_nulls(patch: Any) -> Any:
-    """Give what a patch leaves where nothing was before."""
-    if not isinstance(patch, dict):
-        return patch
-    return {token: _without_nulls(value) for token, value in patch.items() if value is not None}
-
-
-def _equal(node: Any, value: Any) -> bool:
-    """Tell whether a node is this JSON value; True is not 1. The cost is bounded by ``value``."""
-    if isinstance(value, dict):
-        return (
-            is_object(node)
-            and length(node) == len(value)
-            and all(_equal(child(node, token), item) for token, item in value.items())
-        )
-    if isinstance(value, list):
-        return (
-            is_array(node)
-            and length(node) == len(value)
-            and all(_equal(child(node, str(index)), item) for index, item in enumerate(value))
-        )
-    return type(node) is type(value) and bool(node == value)

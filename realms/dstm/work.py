@@ -220,7 +220,7 @@ class Work:
                 index = str(length(parent)) if path[-1] == "-" else path[-1]
                 self.insert((*path[:-1], index), value)
                 return
-        self.put(path, value)
+        self.put(path, self.document.find(path), value)
 
     def insert(self, path: Path, value: Any) -> None:
         """Insert an element into an array."""
@@ -228,9 +228,12 @@ class Work:
         self.changes.append(Change("add", render(path), value))
         self.before.append((path, MISSING))
 
-    def put(self, path: Path, value: Any) -> None:
-        """Set a member of an object, replace an element of an array or the whole."""
-        before = self.document.find(path)
+    def put(self, path: Path, before: Any, value: Any) -> None:
+        """
+        Set a member of an object, replace an element of an array or the whole.
+
+        :param before: the node that is there, or ``MISSING``
+        """
         self.document = self.document.put(path, freeze(value))
         self.changes.append(Change("add" if before is MISSING else "replace", render(path), value))
         self.before.append((path, before))
@@ -243,6 +246,19 @@ class Work:
         self.document = self.document.remove(path)
         self.changes.append(Change("remove", render(path)))
         self.before.append((path, before))
+
+    def merge(self, path: Path, patch: Any) -> None:
+        """Do RFC 7396's MergePatch at ``path``."""
+        node = self.document.find(path)
+        if not isinstance(patch, dict) or not is_object(node):
+            self.put(path, node, _without_nulls(patch))
+            return
+        for token, value in patch.items():
+            below = (*path, token)
+            if value is not None:
+                self.merge(below, value)
+            elif child(node, token) is not MISSING:
+                self.remove(below)
 
     def existing(self, path: Path) -> Any:
         """Give the node at ``path``, or refuse the op."""
@@ -299,3 +315,27 @@ def _measure(node: Any, bytes_left: int, depth_left: int, source: Read) -> int:
                 total += len(token) + 4 if keyed else 2
                 waiting.append((member, depth - 1))
     return total
+
+
+def _without_nulls(patch: Any) -> Any:
+    """Give what a patch leaves where nothing was before."""
+    if not isinstance(patch, dict):
+        return patch
+    return {token: _without_nulls(value) for token, value in patch.items() if value is not None}
+
+
+def equal(node: Any, value: Any) -> bool:
+    """Tell whether a node is this plain value; True is not 1. The cost is bounded by ``value``."""
+    if isinstance(value, dict):
+        return (
+            is_object(node)
+            and length(node) == len(value)
+            and all(equal(child(node, token), item) for token, item in value.items())
+        )
+    if isinstance(value, list):
+        return (
+            is_array(node)
+            and length(node) == len(value)
+            and all(equal(child(node, str(index)), item) for index, item in enumerate(value))
+        )
+    return type(node) is type(value) and bool(node == value)

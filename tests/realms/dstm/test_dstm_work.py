@@ -8,7 +8,7 @@ import pytest
 from realms.dstm.document import MISSING, Document, DoesNotFit
 from realms.dstm.pointer import parse
 from realms.dstm.reads import Kind, Read
-from realms.dstm.work import Implied, Limits, OpFailed, Refused, Work, WriteSet, shown
+from realms.dstm.work import Implied, Limits, OpFailed, Refused, Work, WriteSet, equal, shown
 
 BEGUN = {"o": {"m": 1}, "list": [1, [2], {"x": 3}], "text": "x" * 40}
 LIMITS = Limits(transaction_bytes=100, depth=4)
@@ -34,7 +34,11 @@ def implied(*acts: Callable[[Implied], Any]) -> Implied:
         (lambda work: work.add(("list", "-"), 1), ("add", "/list/3", 1), MISSING),
         (lambda work: work.add(("list", "1"), 1), ("add", "/list/1", 1), MISSING),
         (lambda work: work.add(("o", "1"), 1), ("add", "/o/1", 1), MISSING),
-        (lambda work: work.put(("list", "1"), 1), ("replace", "/list/1", 1), [2]),
+        (
+            lambda work: work.put(("list", "1"), work.existing(("list", "1")), 1),
+            ("replace", "/list/1", 1),
+            [2],
+        ),
         (lambda work: work.remove(("list", "0")), ("remove", "/list/0"), 1),
     ],
 )
@@ -66,6 +70,45 @@ def test_what_can_not_be_done_is_not_noted(act: Callable[[Work], None]) -> None:
         act(work)
     assert (work.changes, work.before) == ([], [])
     assert work.document.plain() == BEGUN
+
+
+@pytest.mark.parametrize(
+    ("patch", "result"),
+    [
+        ({"o": {"m": None, "k": 2}, "text": None}, {"o": {"k": 2}, "list": BEGUN["list"]}),
+        ({"new": {"a": None, "b": {"c": None}}}, {**BEGUN, "new": {"b": {}}}),
+        ({"o": 1, "gone": None}, {**BEGUN, "o": 1}),
+        ([None], [None]),
+    ],
+)
+def test_a_merge_changes_members_one_by_one(patch: Any, result: Any) -> None:
+    work = working()
+    work.merge((), patch)
+    assert work.document.plain() == result
+    assert Document.of(BEGUN).apply(work.changes) == work.document
+
+
+def test_equality_is_that_of_json() -> None:
+    values = [
+        1,
+        True,
+        0,
+        False,
+        None,
+        "1",
+        0.5,
+        [],
+        {},
+        [1],
+        [True],
+        {"a": 1},
+        {"a": True},
+        {"b": 1},
+        {"0": 1},
+    ]
+    for first, one in enumerate(values):
+        for second, other in enumerate(values):
+            assert equal(Document.of(one).root, other) == (first == second)
 
 
 def test_duplicates_are_counted_and_bounded() -> None:
