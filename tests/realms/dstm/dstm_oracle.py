@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 ABSENT = type("Absent", (), {"__deepcopy__": lambda self, memo: self})()
-NUMBERS = (int, float)
 
 
 class Failed(Exception):
@@ -90,21 +89,17 @@ def execute(document: Any, op: dict[str, Any]) -> Any:
     document = copy.deepcopy(document)
     if name in ("remove", "replace") and (there is ABSENT or (name == "remove" and not path)):
         raise Failed
-    if name == "add":
-        return store(document, path, value, insert=True)
+    if name in ("add", "remove"):
+        return store(document, path, value if name == "add" else ABSENT, insert=name == "add")
     if name in ("copy", "move"):
         value = copy.deepcopy(find(document, split(op["from"])))
         if value is ABSENT or (name == "move" and not split(op["from"])):
             raise Failed
         document = store(document, split(op["from"]), ABSENT) if name == "move" else document
         return store(document, path, value, insert=True)
-    if name == "remove":
-        return store(document, path, ABSENT)
-    if name == "test":
-        if there is ABSENT or not same(there, value):
-            raise Failed
-        return document
-    return store(document, path, result(name, there, value))
+    if name == "test" and (there is ABSENT or not same(there, value)):
+        raise Failed
+    return document if name == "test" else store(document, path, result(name, there, value))
 
 
 def result(name: str, there: Any, value: Any) -> Any:
@@ -114,11 +109,10 @@ def result(name: str, there: Any, value: Any) -> Any:
     if name in ("replace", "setdefault"):
         return value if name == "replace" or there is ABSENT else there
     if name == "push":
-        there = [] if there is ABSENT else there
-        if not isinstance(there, list):
+        if there is not ABSENT and not isinstance(there, list):
             raise Failed
-        return [*there, value]
-    if there is not ABSENT and (isinstance(there, bool) or not isinstance(there, NUMBERS)):
+        return [value] if there is ABSENT else [*there, value]
+    if there is not ABSENT and type(there) not in (int, float):
         raise Failed
     if name == "inc":
         return value if there is ABSENT else there + value
