@@ -108,6 +108,7 @@ class Stamps:
     def forget_after(self, version: int) -> None:
         """Go back to where ``version`` was the last one, because what followed did not come to be."""
         kept = [entry for entry in self._recorded if entry[0] <= version]
+        self.horizon = min(self.horizon, version)
         self._root = _Node()
         self._nodes = 0
         self._recorded = deque(kept)

@@ -162,3 +162,14 @@ def test_versions_that_did_not_come_to_be_are_taken_back() -> None:
     assert changed == [False, True, False]
     stamps.record(3, [add("/c")])
     assert stamps.changed_since(Read("value", ("c",)), 2, document)
+
+
+def test_a_horizon_beyond_the_last_version_goes_back_too() -> None:
+    stamps = Stamps(entries=1)
+    stamps.record(1, [add("/a")])
+    stamps.record(2, [add("/b"), add("/c")])
+    assert stamps.horizon == 2
+    stamps.forget_after(1)
+    assert stamps.horizon == 1
+    assert not stamps.changed_since(Read("value", ("b",)), 1, Document.of({}))
+    assert stamps.changed_since(Read("value", ("a",)), 0, Document.of({}))
