@@ -7,7 +7,8 @@ Rules of every log:
   them counts as durable until ``reopen`` has told what is.
 - What is damaged is refused with its place (``LogRefused``), never skipped, never repaired in silence.
 - A log draws the epoch: a new one when it is created, restored from a copy, or (memory) opened.
-- Methods block. ``open`` is called once, at first; then the others, from any thread but one at a time.
+- Methods block. ``open`` is called once, at first; then the others, from any thread but one at a time,
+  unless a log says that it allows more.
 
 A space's state is a snapshot and the records after it. Records before the snapshot are kept as history:
 for answers in deltas, for doubled submissions, for ``read``.
