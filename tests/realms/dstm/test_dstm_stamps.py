@@ -135,6 +135,14 @@ def test_what_is_forgotten_takes_no_place() -> None:
     assert stamps._root.children == {}
 
 
+def test_nodes_that_one_version_made_go_with_it() -> None:
+    stamps = Stamps()
+    stamps.record(1, [add("/a", {}), add("/a/b", {}), add("/a/b/c"), add("/d")])
+    stamps.record(2, [replace("/d")])
+    stamps.forget_through(1)
+    assert (stamps._nodes, list(stamps._root.children or {})) == (1, ["d"])
+
+
 @pytest.mark.parametrize("depth", [1, 30])
 def test_there_is_a_bound(depth: int) -> None:
     stamps = Stamps(entries=60)
