@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from realms.procedure_call import ENDED, NEW, PENDING, DeskPort, Dump, Procedure, ProcedureCall, dump_any
-from realms.refusals import error_to
+from realms.refusals import error_to, no_such_procedure
 from realms.world import World
 from router.routing.calls import CANCEL_MODES, check_announced, refusal
 from router.routing.deadlines import Deadlines
@@ -49,6 +49,7 @@ class OwnCalls:
     """
     The calls under way of one realm that no client answers.
 
+    :ivar desks: first component of the procedures' URIs -> who answers them
     :ivar gathered: what is sent in this moment, in order; ``None`` while no procedure runs
     :ivar limit: calls that a session may have waiting, those of the dealer included
     :ivar default_timeout: of calls that name none, in seconds; 0 means none
@@ -56,6 +57,7 @@ class OwnCalls:
 
     def __init__(self, world: World | None) -> None:
         """Without a ``world``, every procedure has to answer at once."""
+        self.desks: dict[str, Desk] = {}
         self.gathered: Outputs | None = None
         self.limit = 0
         self.default_timeout = 0.0
@@ -83,14 +85,18 @@ class OwnCalls:
         assert self._world is not None
         self.deadlines.move(call.timer, self._world.now() + call.timeout)
 
-    def begin(self, desk: "Desk", procedure: Procedure, session: Session, msg: Call) -> Outputs:
+    def begin(self, session: Session, msg: Call) -> Outputs:
         """
-        Let ``procedure`` answer a CALL without options, now or later.
+        Let the procedure answer a CALL without options, now or later.
 
         Errors:
+            no_such_procedure: nobody here has it.
             limit_exceeded: too many calls of ``session`` wait.
         """
         # The hot path (benchmark: calls of an extension).
+        desk, procedure = self._find(msg.procedure)
+        if desk is None or procedure is None:
+            return no_such_procedure(session, msg)
         request = msg.request
         if len(session.calls) >= self.limit:
             return self._too_many(session, request)
@@ -109,13 +115,12 @@ class OwnCalls:
             waiting[request] = call
         return outputs
 
-    def begin_with_options(
-        self, desk: "Desk", procedure: Procedure, session: Session, msg: Call, now: float
-    ) -> Outputs:
+    def begin_with_options(self, session: Session, msg: Call, now: float) -> Outputs:
         """
         Do as ``begin``, with the options ``receive_progress`` and ``timeout``.
 
         Errors:
+            no_such_procedure: nobody here has it.
             feature_not_supported: progressive invocations and payload passthru mode.
             invalid_argument: an option has a value that is not allowed.
             limit_exceeded: too many calls of ``session`` wait.
@@ -123,6 +128,9 @@ class OwnCalls:
         Raises:
             ProtocolViolation: ``session`` uses what must be announced and was not.
         """
+        desk, procedure = self._find(msg.procedure)
+        if desk is None or procedure is None:
+            return no_such_procedure(session, msg)
         options, request = msg.options, msg.request
         check_announced(session, options)
         if options.get("progress") is True or options.get("ppt_scheme"):
@@ -201,6 +209,10 @@ class OwnCalls:
             outputs += self._fail(call, uris.TIMEOUT, f"no answer within {call.timeout * 1000:.0f} ms")
         return outputs
 
+    def _find(self, uri: str) -> "tuple[Desk | None, Procedure | None]":
+        desk = self.desks.get(uri.partition(".")[0])
+        return (None, None) if desk is None else (desk, desk.owner.procedures.get(uri))
+
     def _fail(self, call: ProcedureCall, error: str, text: str) -> Outputs:
         told = error_to(call.session, Call.CODE, call.request, error, text)
         return told + self.abandon(call)
@@ -213,6 +225,12 @@ class OwnCalls:
     def _too_many(self, session: Session, request: int) -> Outputs:
         text = f"limit pending_calls_per_session={self.limit} is reached"
         return error_to(session, Call.CODE, request, uris.LIMIT_EXCEEDED, text)
+
+
+def own_call(session: Session, request: int) -> ProcedureCall | None:
+    """Give the call with which ``session`` waits for the realm itself."""
+    call: Any = session.calls.get(request)
+    return call if type(call) is ProcedureCall else None
 
 
 def calls_of(sessions: Iterable[Session]) -> list[ProcedureCall]:

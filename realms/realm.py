@@ -16,7 +16,7 @@ Rules of this file:
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from realms.auth import Identity
 from realms.auth.methods import methods_of
@@ -25,14 +25,12 @@ from realms.extension import Extension
 from realms.extensions import Change, Extensions
 from realms.limits import broker_limits, dealer_limits
 from realms.meta_procedures import MetaProcedures
-from realms.own_calls import Desk, OwnCalls
+from realms.own_calls import Desk, OwnCalls, own_call
 from realms.permissions import Role, compile_roles
-from realms.procedure_call import Procedure, ProcedureCall
 from realms.refusals import (
     disclosure_refused,
     error_to,
     is_old,
-    no_such_procedure,
     refusal,
     still_pending,
     used_before,
@@ -76,7 +74,7 @@ NOTHING: Final[Outputs] = []
 
 class Realm:
     """
-    One realm while it is open. Its extensions are opened by ``prepare``.
+    One realm while it is open. ``open`` opens its extensions.
 
     :ivar sessions: session id -> Session, all that have joined
     :ivar routes: message class -> method, the one dispatch table
@@ -300,9 +298,9 @@ class Realm:
 
     def _seat(self) -> None:
         """Say who answers the procedures that begin so: first component of the URI -> Desk."""
-        self._desks = self.extensions.desks()
+        desks = self._own_calls.desks = self.extensions.desks()
         if self.config.meta_api.enabled:
-            self._desks["wamp"] = self._meta_desk
+            desks["wamp"] = self._meta_desk
 
     def _choose_call(self) -> None:
         """Take the short way for a CALL where no setting needs the long one."""
@@ -328,15 +326,12 @@ class Realm:
                 return self._call_with_care(session, msg, now)
             # The same for the realm's own procedures (benchmark: calls of an extension).
             session.last_request_id = request
-            desk, procedure = self._find(msg.procedure)
-            if desk is None or procedure is None:
-                return no_such_procedure(session, msg)
-            return self._own_calls.begin(desk, procedure, session, msg)
+            return self._own_calls.begin(session, msg)
         session.last_request_id = request
         return self.dealer.call(session, msg, now)
 
     def _call_with_care(self, session: Session, msg: Call, now: float) -> Outputs:
-        if is_old(session, msg.request) or self._is_own(session, msg.request):
+        if is_old(session, msg.request) or own_call(session, msg.request) is not None:
             return self._continue_call(session, msg, now)
         self._advance(session, msg.request)
         role: Role = session.role
@@ -348,29 +343,13 @@ class Realm:
             return disclosure_refused(session, Call.CODE, msg.request)
         disclose = True if asked or grant.discloses else None if grant.may_disclose else False
         if grant.own:
-            outputs = self._call_own(session, msg, now)
+            outputs = self._own_calls.begin_with_options(session, msg, now)
         else:
             outputs = self.dealer.call(session, msg, now, disclose)
         deadline = self.next_deadline()
         if deadline is not None:
             self._environment.wake_at(self.name, deadline)
         return outputs
-
-    def _call_own(self, session: Session, msg: Call, now: float) -> Outputs:
-        desk, procedure = self._find(msg.procedure)
-        if desk is None or procedure is None:
-            return no_such_procedure(session, msg)
-        return self._own_calls.begin_with_options(desk, procedure, session, msg, now)
-
-    def _find(self, uri: str) -> tuple[Desk | None, Procedure | None]:
-        """Find a procedure of the realm itself, and who answers it."""
-        desk = self._desks.get(uri.partition(".")[0])
-        return (None, None) if desk is None else (desk, desk.owner.procedures.get(uri))
-
-    def _is_own(self, session: Session, request: int) -> bool:
-        """Tell whether ``session`` waits for the answer of the realm itself to this request."""
-        call: Any = session.calls.get(request)
-        return type(call) is ProcedureCall
 
     def _carry_out(self, result: MetaResult) -> None:
         """Do what a meta procedure asks for besides its answer: end sessions, silently or not."""
@@ -382,7 +361,7 @@ class Realm:
 
     def _continue_call(self, session: Session, msg: Call, now: float) -> Outputs:
         """Take a further CALL of a progressive invocation, or drop one that came too late."""
-        if self._is_own(session, msg.request):
+        if own_call(session, msg.request) is not None:
             raise still_pending(msg.request)
         if msg.request in session.calls:
             return self.dealer.call(session, msg, now)
@@ -397,8 +376,8 @@ class Realm:
         return self.dealer.error(session, msg)
 
     def _cancel(self, session: Session, msg: Cancel, now: float) -> Outputs:
-        call: Any = session.calls.get(msg.request)
-        if type(call) is ProcedureCall:
+        call = own_call(session, msg.request)
+        if call is not None:
             return self._own_calls.cancel(call, msg)
         return self.dealer.cancel(session, msg)
 
@@ -490,8 +469,8 @@ class Realm:
 
     def _fail_call(self, caller: Session, error: Error) -> Outputs:
         """Answer a call with ``error``; if it is still under way, it ends, and its callee is interrupted."""
-        call: Any = caller.calls.get(error.request)
-        if type(call) is ProcedureCall:
+        call = own_call(caller, error.request)
+        if call is not None:
             return [Delivery((caller,), error), *self._own_calls.abandon(call)]
         canceled = self.dealer.cancel(caller, Cancel(error.request, {}))
         return [Delivery((caller,), error), *canceled[1:]]

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from realms.extension import ExtensionError
 from router import __version__
 from router.config_directory import scaffold, schemas
 from router.tap import default_directory, load_or_exit
@@ -87,7 +88,7 @@ def _run(options: argparse.Namespace) -> int:
         try:
             node.startService()
         except Exception as error:
-            if not isinstance(error, CannotListenError):
+            if not isinstance(error, CannotListenError | ExtensionError):
                 process.log.failure("the router did not start")
             sys.stderr.write(f"concord: {error}\n")
             code = 1

@@ -14,6 +14,7 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 
+from realms.extension import ExtensionError
 from router import __version__, process
 from router.config_directory import DEFAULT_DIRECTORY, Configuration, load
 from router.configuration import ConfigurationError
@@ -120,11 +121,11 @@ class _Router(MultiService):
         node.setServiceParent(self)
         try:
             super().privilegedStartService()
-        except CannotListenError as error:
+        except (CannotListenError, ExtensionError) as error:
             self._give_up(error)
         self._node = node
 
-    def _give_up(self, error: CannotListenError) -> None:
+    def _give_up(self, error: Exception) -> None:
         """End with a line that says why; a daemon's parent waits until twistd tells it of an exception."""
         if not self._twistd.get("nodaemon"):
             self.log.critical("{error}", error=error)

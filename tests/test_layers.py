@@ -48,8 +48,8 @@ LAYERS: dict[str, set[str]] = {
         "router.world",
     },
     "router.process": set(),
-    "router.tap": {CONFIGURATION, *SETTINGS, "router", "router.process", "router.node"},
-    "router.command": {*SETTINGS, "router", "router.process", "router.tap", "router.node"},
+    "router.tap": {CONFIGURATION, REALMS, *SETTINGS, "router", "router.process", "router.node"},
+    "router.command": {REALMS, *SETTINGS, "router", "router.process", "router.tap", "router.node"},
     "twisted.plugins": {"router.tap"},
     "router": set(),
 }
