@@ -69,7 +69,7 @@ def check_transaction(document: Document, transaction: Transaction, root: AnySig
 def hide_containers(values: Iterable[Any], want: Iterable[Path], root: AnySight) -> list[Any]:
     """Leave out, as missing, what became a container that may be hidden in part after it was allowed."""
     return [
-        None if isinstance(value, dict | list) and not _static(path, root).whole & READ else value
+        None if isinstance(value, dict | list) and not sight_at(path, root).whole & READ else value
         for value, path in zip(values, want, strict=True)
     ]
 
@@ -134,7 +134,8 @@ def _shows_all_keys(sight: AnySight) -> bool:
     return bool(sight.here & READ) and all(member.here & READ for member in below)
 
 
-def _static(path: Path, sight: AnySight) -> AnySight:
+def sight_at(path: Path, sight: AnySight) -> AnySight:
+    """Give the sight at a pointer, whatever is there."""
     for token in path:
         sight = sight.step(token)
     return sight

@@ -4,13 +4,18 @@ The configuration of DSTM in a realm's YAML, ``extensions: dstm:``.
 Only values are here, and the checks that need no other file.
 """
 
-import json
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
+from msgspec.structs import asdict
 
 from realms.dstm.access import BOTH, READ, WRITE, Rule, Rules, read_pattern
+from realms.dstm.constraints import Constraint, Constraints
+from realms.dstm.operations import Limits
 from realms.dstm.pointer import parse
+from realms.dstm.settings import Settings
 from router.configuration import Section, quoted
 
 KIB, MIB = 1024, 1024**2
@@ -50,21 +55,32 @@ def _check_rules(rules: "tuple[AccessRule, ...]") -> str | None:
     return None if twice is None else f"{quoted(twice)} is listed twice: merge the two"
 
 
-def _check_function(text: str) -> str | None:
-    module, colon, function = text.partition(":")
-    names = [*module.split("."), *function.split(".")]
-    if colon and all(name.isidentifier() for name in names):
-        return None
-    return f"must be 'module:function', got {quoted(text)}"
+def load_function(text: str) -> Callable[..., Any]:
+    """
+    Import ``module:function``.
 
-
-def _check_schema(text: str) -> str | None:
-    import jsonschema_rs  # only where a space has constraints
-
+    Raises:
+        ValueError: it cannot be imported or called, and why.
+    """
+    module, colon, names = text.partition(":")
+    if not colon or not module or not names:
+        raise ValueError(f"must be 'module:function', got {quoted(text)}")
     try:
-        jsonschema_rs.validator_for(json.loads(text))
-    except (ValueError, jsonschema_rs.ValidationError) as error:
-        return f"no JSON Schema: {str(error).splitlines()[0]}"
+        function: Any = import_module(module)
+        for name in names.split("."):
+            function = getattr(function, name)
+    except Exception as error:  # whatever the module does when it is imported
+        raise ValueError(f"cannot import {quoted(text)}: {type(error).__name__}: {error}") from None
+    if not callable(function):
+        raise ValueError(f"{quoted(text)} is no function")
+    return function  # type: ignore[no-any-return]
+
+
+def _check_function(text: str) -> str | None:
+    try:
+        load_function(text)
+    except ValueError as error:
+        return str(error)
     return None
 
 
@@ -130,15 +146,15 @@ class ConstraintConfig(Section, frozen=True, kw_only=True):
 
 
 def _check_constraint(constraint: ConstraintConfig) -> str | None:
-    if constraint.schema is not None and (wrong := _check_schema(constraint.schema)):
-        return f"schema: {wrong}"
-    if constraint.predicate is not None and (wrong := _check_function(constraint.predicate)):
-        return f"predicate: {wrong}"
     low, high = constraint.minimum, constraint.maximum
     if low is not None and high is not None and low > high:
         return f"minimum {low} is above maximum {high}"
     if (constraint.schema, constraint.predicate, low, high) == (None, None, None, None):
         return "needs one of schema, minimum, maximum, predicate"
+    try:
+        Constraints(constraints_of((constraint,)))
+    except ValueError as error:
+        return str(error)
     return None
 
 
@@ -176,13 +192,23 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
     page_timeout_ms: Annotated[
         int, Meta(description="How long a paged answer is kept for its next page.", ge=1000, le=600_000)
     ] = 60_000
+    queue: Annotated[
+        int, Meta(description="Transactions of all sessions that wait to be decided.", ge=1, le=10_000_000)
+    ] = 10_000
+    queue_bytes: Annotated[int, Meta(description="Their size.", ge=MIB, le=16 * KIB * MIB)] = 64 * MIB
+    bindings: Annotated[
+        int, Meta(description="Values bound to a session or a time.", ge=0, le=10_000_000)
+    ] = 10_000
+    waits: Annotated[
+        int, Meta(description="Calls of all sessions that wait for a change.", ge=1, le=10_000_000)
+    ] = 100_000
     waits_per_session: Annotated[
         int, Meta(description="Calls of a session that wait for a change.", ge=1, le=100_000)
     ] = 1000
     wait_ms: Annotated[int, Meta(description="The longest such wait.", ge=1000, le=86_400_000)] = 3_600_000
     views: Annotated[
         int, Meta(description="Views of the space that are in use at once.", ge=0, le=1_000_000)
-    ] = 10_000
+    ] = 1000
     view_paths: Annotated[int, Meta(description="Pointers of a view.", ge=1, le=10_000)] = 100
     counted_paths: Annotated[
         int, Meta(description="Pointers whose commits and conflicts are counted.", ge=0, le=1_000_000)
@@ -268,8 +294,12 @@ class DstmConfig(Section, frozen=True, kw_only=True):
 
     spaces: Annotated[dict[SpaceName, SpaceConfig], Meta(description="The spaces.")] = {}
     created: Annotated[
-        SpaceConfig, Meta(description="The settings of the spaces that `dstm.create` makes.")
-    ] = SpaceConfig()
+        SpaceConfig,
+        Meta(
+            description="The settings of the spaces that `dstm.create` makes. With `log: sqlite` they are "
+            "there again after a restart."
+        ),
+    ] = SpaceConfig(log="memory")
     created_spaces: Annotated[int, Meta(description="How many `dstm.create` may make.", ge=0, le=10_000)] = (
         100
     )
@@ -283,3 +313,44 @@ def rules_of(space: SpaceConfig) -> dict[str, Rules]:
         role: Rules(Rule(read_pattern(rule.pointer), sum(bits[a] for a in set(rule.allow))) for rule in rules)
         for role, rules in space.access.items()
     }
+
+
+def constraints_of(constraints: Iterable[ConstraintConfig]) -> tuple[Constraint, ...]:
+    """Give the constraints of a space as its sequencer takes them."""
+    return tuple(Constraint(**asdict(constraint)) for constraint in constraints)
+
+
+def limits_of(limits: LimitsConfig) -> Limits:
+    """Give what bounds one transaction and the document."""
+    return Limits(
+        ops=limits.ops,
+        reads=limits.reads,
+        want=limits.want,
+        publish=limits.publish,
+        transaction_bytes=limits.transaction_bytes,
+        document_bytes=limits.document_bytes,
+    )
+
+
+def settings_of(space: SpaceConfig) -> Settings:
+    """Give the settings of a space as its sequencer takes them."""
+    limits = space.limits
+    return Settings(
+        limits=limits_of(limits),
+        constraints=constraints_of(space.constraints),
+        window_versions=space.window.versions,
+        window_bytes=space.window.bytes,
+        bindings=limits.bindings,
+        queue=limits.queue,
+        queue_bytes=limits.queue_bytes,
+        in_flight_per_client=space.fairness.in_flight,
+        defer_after=space.fairness.losses,
+        defer_ms=space.fairness.deferral_ms,
+        waits=limits.waits,
+        waits_per_client=limits.waits_per_session,
+        wait_ms=limits.wait_ms,
+        snapshot_every=space.history.snapshot_every,
+        retention_versions=space.history.versions,
+        retention_age_ms=space.history.age_ms,
+        counted_paths=limits.counted_paths,
+    )

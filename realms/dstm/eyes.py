@@ -2,6 +2,7 @@
 With whose eyes a space is seen: sessions that may see the same share one sight, and what it shows.
 """
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, NamedTuple, Protocol
 
@@ -40,13 +41,18 @@ EVERYTHING: Final = Eye("", None)
 
 
 class Eyes:
-    """The eyes of one space's sessions, by its pointer rules."""
+    """
+    The eyes of one space's sessions, by its pointer rules.
+
+    :ivar key_of: gives the key of a session's eye: who has the same gets the same events
+    """
 
     def __init__(self, config: SpaceConfig) -> None:
         self._rules = rules_of(config)
         self._texts = {role: msgspec.json.encode(rules) for role, rules in config.access.items()}
         self._of_session: dict[int, Eye] = {}  # session id -> Eye
         self._shared: dict[tuple[str, str], Eye] = {}  # role, authid where the rules name it -> Eye
+        self.key_of: Callable[[Viewer], str] = self._key_of  # one object: a grouping is remembered by it
 
     def of(self, session: Viewer) -> Eye:
         """Give the eye of a session."""
@@ -56,6 +62,9 @@ class Eyes:
         if eye is None:
             eye = self._of_session[session.id] = self._find(session.authrole, session.authid)
         return eye
+
+    def _key_of(self, session: Viewer) -> str:
+        return self.of(session).key
 
     def left(self, session_id: int) -> None:
         """Forget a session."""
