@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from realms.config import RealmConfig
+from realms.dstm.config import DstmConfig, SpaceConfig
 from router import endpoint_strings
 from router.config_directory import (
     DEFAULT_DIRECTORY,
@@ -54,8 +56,9 @@ class TestShipped:
         assert configuration.node == NodeConfig()
         assert configuration.warnings == ()
         realm = configuration.realms["realm1"]
+        demo = DstmConfig(spaces={"demo": SpaceConfig(log="memory")})
         unset = RealmConfig(name="realm1", roles=realm.roles, authentication=realm.authentication)
-        assert realm == unset
+        assert realm == replace(unset, extensions={"dstm": demo})
 
     @pytest.mark.parametrize(("kind", "name"), [("router", "router.yaml"), ("realm", "realms/realm1.yaml")])
     def test_every_key_is_shown(self, kind: str, name: str) -> None:

@@ -85,9 +85,7 @@ def _check_function(text: str) -> str | None:
 
 
 SpaceName = Annotated[str, Meta(title="space", extra={"check": name_problem})]
-RoleName = Annotated[
-    str, Meta(title="role", extra={"check": lambda name: None if name.strip() else "must be visible text"})
-]
+RoleName = Annotated[str, Meta(title="role", extra={"refers_to": "roles"})]
 FunctionPath = Annotated[
     str,
     Meta(

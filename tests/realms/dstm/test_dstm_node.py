@@ -18,7 +18,7 @@ async def call(client: Any, procedure: str, *args: Any, **kwargs: Any) -> Any:
 
 
 async def test_two_clients_share_an_object(bench: Any) -> None:
-    """B sets hello to world; A, which has read the old version, meets the conflict and wins the second time."""
+    """B sets hello to world; A, which has read the old version, meets a conflict and wins then."""
     node = bench.node({"realm1": yaml.safe_load(SHIPPED.read_text())})
     port = node.ports["ws"]
     a, b = await (await connect(port)).join(), await (await connect(port, "msgpack")).join()
