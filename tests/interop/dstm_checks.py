@@ -47,9 +47,24 @@ def until(tx: dstm.Tx, pointer: str, value: Any) -> None:
 async def check_values(case: Any) -> None:
     one, two = await both(case, "values")
     value = {
-        UNICODE: [None, True, False, -1, 0.5, 1e300, 2**53 - 1, -(2**53) + 1, "", [], {}, [{"a": [UNICODE]}]],
+        UNICODE: [
+            None,
+            True,
+            False,
+            -1,
+            0.5,
+            1e-300,
+            2**53 - 1,
+            -(2**53) + 1,
+            "",
+            [],
+            {},
+            [{"a": [UNICODE]}],
+        ],
         "": {"": {"a/b": 1, "m~n": 2}},
     }
+    await one.atomically(put, "", {})
+    await two.atomically(until, "", {})
     version = await one.atomically(put, "", value)
     await two.atomically(until, "", value)
     assert one[""] == two[""] == value
@@ -66,8 +81,8 @@ async def check_conflicts(case: Any) -> None:
     outcomes = [await promise for promise in promises]
     assert sorted(outcome.value for outcome in outcomes) == list(range(1, 21))
     assert [outcome.value for outcome in sorted(outcomes)] == list(range(1, 21))
-    await two.atomically(until, "/count", 20)
-    assert one["/count"] == two["/count"] == 20
+    for space in (one, two):
+        await space.atomically(until, "/count", 20)
     assert one.counters.conflicts + two.counters.conflicts > 0
     assert one.counters.mismatches == two.counters.mismatches == 0
 
@@ -168,11 +183,13 @@ async def check_large(case: Any) -> None:
 
 
 async def check_strict(case: Any) -> None:
+    """What is there is found, however old the replica is."""
     one, two = await both(case, "strict")
-    await one.atomically(put, "/a", 1)
-    version = await two.atomically(lambda tx: tx["/a"], strict=True)
-    assert version.value == 1
-    assert version >= one.version
+    for number in range(5):
+        await one.atomically(put, f"/{number}", number)
+        version = await two.atomically(lambda tx, n=number: tx[f"/{n}"], strict=True)
+        assert version.value == number
+        await one.atomically(put, "", {})
 
 
 async def check_publish(case: Any) -> None:
@@ -192,6 +209,7 @@ async def check_presence(case: Any) -> None:
     await two.atomically(lambda tx: tx.put("/here", True, bind="session"))
     await one.atomically(until, "/here", True)
     session.leave()
+    await session.left.take()
     await one.atomically(until, "/here", None)
     assert two.state is dstm.State.DETACHED
 

@@ -8,15 +8,37 @@ Rules of this file:
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from realms.dstm.client.replica import Snapshot, inside
 from realms.dstm.errors import INVALID, DstmError
 from realms.dstm.pointer import Path, parse, render
-from realms.dstm.stm import Outcome, Tx, run
+from realms.dstm.reads import Read
+from realms.dstm.stm import Tx, run
 from realms.dstm.values import normalized
 
 _running: list[Tx] = []  # at most one: functions are synchronous
+
+
+class Attempt(NamedTuple):
+    """
+    How a run ended.
+
+    :ivar ended: ``done``, ``retry`` and ``restart`` as in ``stm.Outcome``; ``raised``: by an exception
+    :ivar value: what the function returned, or raised
+    :ivar reads: what that depends on
+    :ivar body: ``reads``, ``ops`` and ``publish`` as a commit takes them; of ``raised``, the reads alone
+    """
+
+    ended: Literal["done", "retry", "restart", "raised"]
+    value: Any
+    reads: Sequence[Read]
+    body: dict[str, Any]
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether nothing was done."""
+        return not self.body["ops"] and "publish" not in self.body
 
 
 def attempt(
@@ -24,33 +46,36 @@ def attempt(
     arguments: Sequence[Any],
     snapshot: Snapshot,
     paths: Sequence[Path] | None,
-) -> Outcome:
+) -> Attempt:
     """
     Run ``function(tx, *arguments)`` on one version.
 
     Raises:
         DstmError: it touched what lies outside of ``paths``, or waits for nothing.
         ValueError: it publishes what is no JSON value.
-        Exception: the function's own.
     """
+    seen: list[Tx] = []
 
     def running(tx: Tx, *args: Any) -> Any:
+        seen.append(tx)
         _running.append(tx)
         try:
             return function(tx, *args)
-        except Exception:
-            _check_touched(tx, paths)
-            raise
         finally:
             _running.pop()
 
-    outcome = run(running, snapshot.document, snapshot.version, arguments)
-    _check_touched(outcome.tx, paths)
-    if outcome.ended == "retry" and not outcome.tx.reads:
+    try:
+        tx, value, ended = run(running, snapshot.document, snapshot.version, arguments)
+    except Exception as error:
+        _check_touched(seen[0], paths)
+        reads = seen[0].reads
+        return Attempt("raised", error, reads, {"reads": [read.wire() for read in reads], "ops": []})
+    _check_touched(tx, paths)
+    if ended == "retry" and not tx.reads:
         raise DstmError(INVALID, "retry waits for a change of what was read, and nothing was")
-    for publish in outcome.tx.publishes:
+    for publish in tx.publishes:
         normalized([publish.args, publish.kwargs])
-    return outcome
+    return Attempt(ended, value, tx.reads, tx.wire())
 
 
 def check_alone() -> None:

@@ -4,13 +4,16 @@ A joined session of Autobahn as a link.
 Rules of this file:
 
 - An error that comes while the session is not joined any more is no answer: Autobahn ends every open
-  request with an ApplicationError of its own when the session leaves.
+  request with an ApplicationError of its own when the session leaves. A connection that is being
+  closed is lost, though the session is still joined.
 - Autobahn gives the results of a call in three shapes; a Reply has one.
 """
 
 from typing import Any, Protocol
 
+from autobahn.exception import Disconnected
 from autobahn.wamp import ApplicationError
+from autobahn.wamp.exception import TransportLost
 from autobahn.wamp.types import CallResult
 
 from realms.dstm.client.link import Answer, LinkLost, OnEvent, OnOutcome, Reply
@@ -74,7 +77,7 @@ class AutobahnLink:
         return Reply([] if result is None else [result], {})
 
     def _refused(self, error: BaseException) -> DstmError | LinkLost:
-        if not self.session.is_attached():
+        if isinstance(error, TransportLost | Disconnected) or not self.session.is_attached():
             return LinkLost(str(error))
         if isinstance(error, ApplicationError):
             refusal = DstmError(error.error, str(error.args[0]) if error.args else "")

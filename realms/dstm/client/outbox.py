@@ -17,10 +17,12 @@ Transactions on their way: run, submitted, run again, until each has one outcome
     conflict                     learn its deltas, run again      the same: it was decided then
     constraint, invalid,         fails with it                    the same
     too_large
-    stale, epoch                 sync, run again                  fails with UnknownOutcome
+    stale, epoch                 sync, run again                  fails with UnknownOutcome (*)
     unavailable, timeout         in doubt; again with back-off    again with back-off
     throttled                    again with back-off              again with back-off
-    any other error              fails with it                    fails with UnknownOutcome
+    any other error              fails with it                    fails with UnknownOutcome (*)
+
+    (*) one that only reads can't be in doubt
 
 Exactly once rests on two rules: a body that may have arrived is submitted again to the letter, under its
 own ``tx``; and a run gets a new ``tx`` only when the one before was surely not committed.
@@ -39,7 +41,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from realms.dstm.changes import Change
-from realms.dstm.client.attempt import attempt
+from realms.dstm.client.attempt import Attempt, attempt
 from realms.dstm.client.link import Answer, Channel, Surroundings
 from realms.dstm.client.outcomes import Committed, UnknownOutcome
 from realms.dstm.client.settings import Settings, is_passing
@@ -87,9 +89,9 @@ class Job:
         "in_doubt",
         "number",
         "progress",
+        "ran",
         "settle",
         "strict",
-        "value",
     )
 
     def __init__(
@@ -101,12 +103,12 @@ class Job:
     ) -> None:
         self.function = function
         self.arguments = arguments
-        self.strict = strict
+        self.strict = strict  # what it reads, or raises after reading, must hold at the server
         self.settle = settle
         self.number = 0  # in the order of their first runs
         self.progress = Progress.QUEUED
         self.body: dict[str, Any] = {}  # of the last run, while it is SENT
-        self.value: Any = None  # what the function returned in the last run
+        self.ran: Attempt  # the last run
         self.in_doubt = False
         self.conflicts = 0
         self.failures = 0  # of the body, in a row
@@ -246,19 +248,20 @@ class Outbox:
             self._enqueue(job)
             return
         try:
-            tx, job.value, ended = attempt(job.function, job.arguments, replica, self._synchronizer.paths)
+            ran = attempt(job.function, job.arguments, replica, self._synchronizer.paths)
         except Exception as error:
             self._fail(job, error)
             return
-        if ended == "retry":
-            self._sleep(job, tx.reads, replica.version)
-        elif ended == "restart":
+        job.ran = ran
+        if ran.ended == "retry":
+            self._sleep(job, ran.reads, replica.version)
+        elif ran.ended == "restart":
             self._sleep(job, [Read("value", ROOT)], replica.version)
             self._synchronizer.resync()
-        elif tx.only_reads and not job.strict:
-            self._finish(job, Committed(replica.version, value=job.value, epoch=replica.epoch))
+        elif ran.only_reads and not (job.strict and ran.reads):
+            self._end(job, Committed(replica.version, value=ran.value, epoch=replica.epoch))
         elif self._may_send:
-            self._submit(job, {"epoch": replica.epoch, "base": replica.version, **tx.wire()})
+            self._submit(job, {"epoch": replica.epoch, "base": replica.version, **ran.body})
         else:
             self._enqueue(job)
 
@@ -303,11 +306,11 @@ class Outbox:
             return
         del self._sent[job.body["tx"]]
         self._counters.committed += 1
-        committed = Committed(version, value=job.value, epoch=epoch, time=time)
+        committed = Committed(version, value=job.ran.value, epoch=epoch, time=time)
         if job.body["ops"]:
             self._arrive(job, committed)
         else:
-            self._finish(job, committed)  # it changed nothing that the replica could wait for
+            self._end(job, committed)  # it changed nothing that the replica could wait for
 
     def _arrive(self, job: Job, committed: Committed) -> None:
         job.progress = Progress.ARRIVING
@@ -319,7 +322,7 @@ class Outbox:
     def _on_error(self, job: Job, error: DstmError) -> None:
         if is_passing(error):
             self._try_again(job, error)
-        elif job.in_doubt and error.uri not in _DECIDED:
+        elif job.in_doubt and error.uri not in _DECIDED and not job.ran.only_reads:
             self._fail(job, UnknownOutcome(error, job.body["tx"]))
         elif error.uri == CONFLICT:
             self._on_conflict(job, error)
@@ -396,6 +399,10 @@ class Outbox:
         self._jobs.remove(job)
         job.progress = Progress.DONE
         job.settle(outcome)
+
+    def _end(self, job: Job, committed: Committed) -> None:
+        """Settle with what the run came to, whose reads have held at that version."""
+        self._finish(job, job.ran.value if job.ran.ended == "raised" else committed)
 
     def _fail(self, job: Job, error: BaseException) -> None:
         self._take_out(job)

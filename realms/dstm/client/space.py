@@ -121,8 +121,9 @@ class Space:
         Inside of another transaction function of any space there is no second transaction: call
         ``function(tx, ...)`` there.
 
-        :param strict: ask the server whether what a transaction without writes has read is still so;
-            without it, the replica answers: with one whole version, perhaps not the newest
+        :param strict: ask the server whether what was read is still so, also where the function writes
+            nothing or raises; without it, the replica answers then: with one whole version, perhaps not the
+            newest
 
         Errors:
             UnknownOutcome: it may have been committed.

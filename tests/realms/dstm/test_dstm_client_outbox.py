@@ -202,6 +202,29 @@ def test_strict_conflicts_when_the_replica_is_behind(play: Play) -> None:
     assert play.outcomes[0].value == 5
 
 
+def test_strict_holds_for_exceptions_too(play: Play) -> None:
+    """Who does not find what is there already, on an old version, is not told that it is missing."""
+    play.do(lambda tx: tx["/b"], strict=True)
+    assert (play.commit()["reads"], play.commit()["ops"], play.outcomes) == (["/b"], [], [])
+    play.link.refuse(COMMIT, CONFLICT, version=2, deltas=[delta(1, 2, put("/b", 5))])
+    play.committed(2)
+    assert play.outcomes[0].value == 5
+    play.do(lambda tx: tx["/c"], strict=True)
+    play.committed(2)
+    assert isinstance(play.outcomes[1], KeyError)
+    play.do(lambda tx: 1 / 0, strict=True)
+    assert isinstance(play.outcomes[2], ZeroDivisionError)
+
+
+@pytest.mark.parametrize("uri", [STALE, HISTORY])
+def test_a_strict_read_is_never_in_doubt(play: Play, uri: str) -> None:
+    play.do(get, strict=True)
+    reattach(play)
+    play.link.refuse(COMMIT, uri)
+    sync(play, delta(1, 2, put("/a", 2)), version=2)
+    assert play.commit()["base"] == 2
+
+
 def test_an_event_alone_is_a_commit(play: Play) -> None:
     play.do(lambda tx: tx.publish("com.example.topic", 1, two=2))
     assert play.commit()["publish"] == [

@@ -5,12 +5,14 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import pytest_twisted
 import txaio
+from autobahn.exception import Disconnected
 from autobahn.wamp import ApplicationError
+from autobahn.wamp.exception import TransportLost
 from autobahn.wamp.types import CallResult
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -20,6 +22,12 @@ from realms.dstm.client.space import AutobahnsFront
 from realms.dstm.client.twisted import TwistedFront
 
 EPOCH = "e" * 32
+
+
+class Raised(NamedTuple):
+    """What is raised at once, in the place of an answer."""
+
+    error: Exception
 
 
 class Subscription:
@@ -66,8 +74,8 @@ class Session:
         return self._answer(self.answers.get(topic, Subscription(self)))
 
     def _answer(self, answer: Any) -> Any:
-        if isinstance(answer, OSError):
-            raise answer
+        if isinstance(answer, Raised):
+            raise answer.error
         promise = self.make()
         if answer is not None:
             self._resolve(promise, answer)
@@ -161,7 +169,7 @@ def test_errors_are_exceptions() -> None:
 
 
 def test_what_autobahn_cannot_send_is_invalid() -> None:
-    session = deferred_session(**{"dstm.s.commit": OSError("too large")})
+    session = deferred_session(**{"dstm.s.commit": Raised(ValueError("too large"))})
     space = result_of(dstm.open(session, "s"))
     assert "Autobahn cannot send this: too large" in result_of(space.atomically(increment)).text
 
@@ -185,7 +193,7 @@ def test_canceling_gives_up() -> None:
 def test_a_subscription_that_is_refused() -> None:
     session = deferred_session(**{"dstm.s.delta": ApplicationError("wamp.error.not_authorized", "no")})
     assert result_of(dstm.open(session, "s")).uri == "wamp.error.not_authorized"
-    session = deferred_session(**{"dstm.s.delta": OSError("gone")})
+    session = deferred_session(**{"dstm.s.delta": Raised(ValueError("gone"))})
     session.joined = False
     assert "the session ended" in result_of(dstm.open(session, "s")).text
 
@@ -227,6 +235,16 @@ def test_an_error_after_the_end_of_the_session_is_no_answer() -> None:
     space.close()
     assert isinstance(result_of(promise), dstm.UnknownOutcome)
     assert isinstance(result_of(second), dstm.UnknownOutcome)
+
+
+@pytest.mark.parametrize("error", [TransportLost(), Disconnected("Attempt to send on a closed protocol")])
+def test_a_connection_that_is_being_closed_is_lost(error: Exception) -> None:
+    session = deferred_session(**{"dstm.s.commit": Raised(error)})
+    space = result_of(dstm.open(session, "s"))
+    promise = space.atomically(increment)
+    assert (promise.called, space.state) == (False, dstm.State.DETACHED)
+    space.close()
+    assert isinstance(result_of(promise), dstm.UnknownOutcome)
 
 
 def test_closing_undoes_the_subscription_and_leaves_the_session() -> None:
