@@ -48,7 +48,7 @@ class World(Protocol):
         """Call ``function`` at the end of this turn."""
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> Cancellable:
-        """Call ``function`` once, in so many seconds."""
+        """Call ``function`` once, in so many seconds; it is canceled at most once, and not after the call."""
 
     def background(
         self, function: Callable[[], Any], done: Callable[[Any, BaseException | None], object]

@@ -32,16 +32,13 @@ class NodeWorld:
         self.deliver = turn.deliver
         self.now = turn.now
         self.soon = schedule
-        self._reactor = reactor
         self._data_directory = data_directory
         self._background = Background(reactor)
         self.background = self._background.run
+        self.call_later = reactor.callLater
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
-
-    def call_later(self, seconds: float, function: Callable[[], object]) -> "_Delayed":
-        return _Delayed(self._reactor.callLater(seconds, function))
 
     def logger(self, name: str) -> Logger:
         return Logger(name)
@@ -67,16 +64,3 @@ class NodeWorld:
 
     def _failed(self, failure: Failure, what: str) -> None:
         self.log.failure("{what} did not close", failure, what=what)
-
-
-class _Delayed:
-    """A delayed call of the reactor that may be canceled at any time."""
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: Any) -> None:
-        self._call = call
-
-    def cancel(self) -> None:
-        if self._call.active():
-            self._call.cancel()
