@@ -24,9 +24,6 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from realms.dstm.changes import Change
-from realms.dstm.document import Document, is_array
-from realms.dstm.errors import INVALID, DstmError
-from realms.dstm.operations import Add, Op, Replace, SetDefault
 from realms.dstm.pointer import Path, parse, render
 
 NEVER: Final = 2**63
@@ -68,14 +65,10 @@ class Binding:
     @classmethod
     def read(cls, wire: dict[str, Any], session_id: int | None = None) -> "Binding":
         """Read what ``wire`` gave; the holder is not in it."""
-        return cls(
-            parse(wire["path"]),
-            wire["version"],
-            wire.get("linger_ms"),
-            wire.get("expires_ms"),
-            wire.get("before", UNSET),
-            session_id,
-        )
+        linger_ms, expires_ms = wire.get("linger_ms"), wire.get("expires_ms")
+        holder = None if linger_ms is None else session_id
+        before = wire.get("before", UNSET)
+        return cls(parse(wire["path"]), wire["version"], linger_ms, expires_ms, before, holder)
 
     def wire(self) -> dict[str, Any]:
         """Give the plain form that a log keeps."""
@@ -94,10 +87,14 @@ class Binding:
 
 
 class Bindings:
-    """The bindings of one space, as of its head."""
+    """
+    The bindings of one space, as of its head.
+
+    :ivar by_path: path -> the Binding there
+    """
 
     def __init__(self, wires: Iterable[dict[str, Any]] = ()) -> None:
-        self._by_path: dict[Path, Binding] = {}
+        self.by_path: dict[Path, Binding] = {}
         self._below: dict[Path, dict[Path, None]] = {}  # a path -> paths below it that are bound
         self._by_session: dict[int, dict[Binding, None]] = {}  # session id -> its bindings, ended ones too
         self._ended: deque[Binding] = deque()  # by commits that are not durable yet, in their order
@@ -105,26 +102,19 @@ class Bindings:
         for wire in wires:
             self._add(Binding.read(wire))
 
-    def __len__(self) -> int:
-        return len(self._by_path)
-
     def __iter__(self) -> Iterator[Binding]:
-        return iter(self._by_path.values())
-
-    def at(self, path: Path) -> Binding | None:
-        """Give the binding of a path."""
-        return self._by_path.get(path)
+        return iter(self.by_path.values())
 
     def commit(self, version: int, changes: Sequence[Change], new: Iterable[Binding]) -> None:
         """Follow a commit: it ends the bindings at and below what it changed, and makes new ones."""
-        if self._by_path:
+        if self.by_path:
             for change in changes:
                 self._end_at(parse(change.path), version)
         for binding in new:
             self._add(binding)
 
     def _end_at(self, path: Path, version: int) -> None:
-        if path in self._by_path:
+        if path in self.by_path:
             self.end(path, version)
         for below in list(self._below.get(path, ())):
             self.end(below, version)
@@ -137,7 +127,7 @@ class Bindings:
 
     def _add(self, binding: Binding) -> None:
         path = binding.path
-        self._by_path[path] = binding
+        self.by_path[path] = binding
         for end in range(len(path)):
             self._below.setdefault(path[:end], {})[path] = None
         self._hold(binding, binding.session_id)
@@ -161,7 +151,7 @@ class Bindings:
             del below[path]
             if not below:
                 del self._below[path[:end]]
-        return self._by_path.pop(path)
+        return self.by_path.pop(path)
 
     def durable(self, version: int) -> None:
         """Forget the bindings that were ended by ``version`` and those before."""
@@ -183,7 +173,7 @@ class Bindings:
 
     def wires(self, version: int) -> list[dict[str, Any]]:
         """Give the plain forms of those that hold at ``version``, the durable one."""
-        return [b.wire() for b in (*self._by_path.values(), *self._ended) if b.version <= version]
+        return [b.wire() for b in (*self.by_path.values(), *self._ended) if b.version <= version]
 
     def held_by(self, session_id: int) -> bool:
         """Tell whether a session holds any."""
@@ -206,7 +196,7 @@ class Bindings:
     def adopt(self, version: int, paths: Iterable[Path], session_id: int) -> None:
         """Let a session hold what a version has bound at ``paths``, in the place of the one that did."""
         for path in paths:
-            binding = self._by_path.get(path)
+            binding = self.by_path.get(path)
             if binding is None or binding.version != version or binding.linger_ms is None:
                 continue
             self._let_go(binding)
@@ -218,7 +208,7 @@ class Bindings:
         if binding.due_ms == NEVER or binding.over:
             return
         heapq.heappush(self._heap, (binding.due_ms, binding.path))
-        if len(self._heap) > 2 * len(self._by_path) + 64:
+        if len(self._heap) > 2 * len(self.by_path) + 64:
             self._heap = [(b.due_ms, b.path) for b in self if b.due_ms < NEVER]
             heapq.heapify(self._heap)
 
@@ -226,7 +216,7 @@ class Bindings:
         """Tell when the next one is to be undone, ms since 1970."""
         while self._heap:
             due_ms, path = self._heap[0]
-            binding = self._by_path.get(path)
+            binding = self.by_path.get(path)
             if binding is not None and binding.due_ms == due_ms:
                 return due_ms
             heapq.heappop(self._heap)
@@ -240,38 +230,7 @@ class Bindings:
             if due_ms is None or due_ms > now_ms:
                 break
             path = heapq.heappop(self._heap)[1]
-            found[path] = self._by_path[path]
+            found[path] = self.by_path[path]
         for binding in found.values():
             heapq.heappush(self._heap, (binding.due_ms, binding.path))
         return list(found.values())
-
-
-def bound_ops(ops: Sequence[Op]) -> list[Add | Replace | SetDefault]:
-    """Give the ops that bind what they write."""
-    return [
-        op
-        for op in ops
-        if isinstance(op, Add | Replace | SetDefault) and (op.bind is not UNSET or op.ttl_ms is not UNSET)
-    ]
-
-
-def check_bound(document: Document, ops: Sequence[Op], bound: Op) -> None:
-    """
-    Check that a bound op has a place of its own.
-
-    :param document: the one after the transaction
-    Raises:
-        DstmError: ``invalid``: its path leads through an array, or a later op writes there or above.
-    """
-    index = next(index for index, op in enumerate(ops) if op is bound)
-    path = parse(bound.path)
-    if any(is_array(document.find(path[:end])) for end in range(len(path))):
-        raise _invalid(index, "what leads through an array can't be bound: its elements move")
-    for later, op in enumerate(ops[index + 1 :], index + 1):
-        written = (op.path, op.from_) if op.op == "move" else (op.path,)  # type: ignore[union-attr]
-        if any(path[: len(above)] == above for above in map(parse, written)):
-            raise _invalid(index, f"what is bound must not be written again by ops[{later}]")
-
-
-def _invalid(index: int, reason: str) -> DstmError:
-    return DstmError(INVALID, f"ops[{index}]: {reason}", part="ops", index=index, reason=reason)

@@ -69,22 +69,27 @@ class Committed(Struct, frozen=True, gc=False):
     result: Any = None
 
 
+Reply = Callable[[Committed | DstmError], object]
+
+
 class Ticket:
     """
     One submission on its way.
 
     :ivar answer: decided; told only when the batch is durable
     :ivar is_dup: the decision is an earlier one
-    :ivar reply: free for whoever submits
+    :ivar reply: for whoever submits
+    :ivar was_deferred: it has waited for a client that had lost too often
     """
 
-    __slots__ = ("answer", "is_dup", "reply", "submission")
+    __slots__ = ("answer", "is_dup", "reply", "submission", "was_deferred")
 
-    def __init__(self, submission: Submission) -> None:
+    def __init__(self, submission: Submission, reply: Reply | None = None) -> None:
         self.submission = submission
+        self.reply = reply
         self.answer: Committed | DstmError | None = None
         self.is_dup = False
-        self.reply: Any = None
+        self.was_deferred = False
 
 
 class Batch(Struct):

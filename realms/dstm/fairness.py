@@ -44,15 +44,20 @@ class Fairness:
     What clients have in flight, and who has lost how often.
 
     :ivar favour: the one that is in force, or None
+    :ivar losses: client -> conflicts since its last commit; those that lost longest ago first
     """
 
     def __init__(self, in_flight: int, defer_after: int, defer_ms: int) -> None:
         self.favour: Favour | None = None
+        self.configure(in_flight, defer_after, defer_ms)
+        self._in_flight: dict[Client, int] = {}  # client -> transactions that are not answered
+        self.losses: OrderedDict[Client, int] = OrderedDict()
+
+    def configure(self, in_flight: int, defer_after: int, defer_ms: int) -> None:
+        """Take other bounds."""
         self._most_in_flight = in_flight
         self._defer_after = defer_after
         self._defer_ms = defer_ms
-        self._in_flight: dict[Client, int] = {}  # client -> transactions that are not answered
-        self._losses: OrderedDict[Client, int] = OrderedDict()  # client -> conflicts since its last commit
 
     def enter(self, client: Client) -> bool:
         """Count one more transaction of a client; gives False if it has too many in flight."""
@@ -76,17 +81,17 @@ class Fairness:
 
     def lost(self, client: Client, paths: Iterable[Path], now_ms: int) -> None:
         """Note a conflict at ``paths``; after too many in a row, the client is favoured there."""
-        losses = self._losses.pop(client, 0) + 1
-        self._losses[client] = losses
-        if len(self._losses) > MOST_LOSERS:
-            self._losses.popitem(last=False)
+        losses = self.losses.pop(client, 0) + 1
+        self.losses[client] = losses
+        if len(self.losses) > MOST_LOSERS:
+            self.losses.popitem(last=False)
         if losses >= self._defer_after and self._defer_ms > 0 and not self.has_favour(now_ms):
             self.favour = Favour(client, tuple(paths)[:MOST_PATHS], now_ms + self._defer_ms)
 
     def won(self, client: Client) -> None:
         """Note a commit: the client is as any other from now on."""
-        if self._losses:
-            self._losses.pop(client, None)
+        if self.losses:
+            self.losses.pop(client, None)
             if self.favour is not None and self.favour.client == client:
                 self.favour = None
 
@@ -115,13 +120,14 @@ def _touches(op: Op, paths: Iterable[Path]) -> bool:
     return any(path[: len(mine)] == mine or mine[: len(path)] == path for path in paths for mine in written)
 
 
-def round_robin(arrived: Sequence[T], client_of: Callable[[T], Client]) -> Sequence[T]:
+def round_robin(arrived: list[T], client_of: Callable[[T], Client]) -> list[T]:
     """Order what arrived so that each client has one before any has its second; of each client, in order."""
-    by_client: dict[Client, list[T]] = {}
-    for item in arrived:
-        by_client.setdefault(client_of(item), []).append(item)
-    if len(by_client) == 1 or len(by_client) == len(arrived):
+    clients = [client_of(item) for item in arrived]
+    if len(set(clients)) in (0, 1, len(arrived)):
         return arrived
+    by_client: dict[Client, list[T]] = {}
+    for item, client in zip(arrived, clients, strict=True):
+        by_client.setdefault(client, []).append(item)
     ordered: list[T] = []
     waiting = [iter(mine) for mine in by_client.values()]
     while waiting:

@@ -5,7 +5,8 @@ Rules of this file:
 
 - Writes go before everything else that waits; otherwise the order is that of asking.
 - What is done with a job's end comes before the next job begins.
-- The number of jobs that wait is bounded by those who ask: one write, one snapshot, and ``most`` others.
+- The number of jobs that wait is bounded by those who ask: one write or reopening, one snapshot, and what
+  ``Archive`` lets in.
 """
 
 from collections import deque
@@ -39,7 +40,7 @@ class Surroundings(Protocol):
 class Jobs:
     """The jobs of one space."""
 
-    def __init__(self, surroundings: Surroundings, is_immediate: bool, most: int) -> None:
+    def __init__(self, surroundings: Surroundings, is_immediate: bool) -> None:
         """
         Begin without any.
 
@@ -47,15 +48,14 @@ class Jobs:
         """
         self._surroundings = surroundings
         self._is_immediate = is_immediate
-        self._most = most
         self._urgent: deque[tuple[Callable[[], Any], Done]] = deque()
         self._waiting: deque[tuple[Callable[[], Any], Done]] = deque()
         self._is_running = False
 
     @property
-    def is_full(self) -> bool:
-        """Tell whether others than the space itself should ask later."""
-        return len(self._waiting) >= self._most
+    def waiting(self) -> int:
+        """How many wait that are not urgent."""
+        return len(self._waiting)
 
     def run(self, function: Callable[[], Any], done: Done, is_urgent: bool = False) -> None:
         """Run ``function`` in its turn, then ``done``."""

@@ -18,7 +18,8 @@ from realms.dstm.log import LogRefused, Record, Recovered
 from realms.dstm.pointer import parse
 from realms.dstm.settings import Settings
 from realms.dstm.stamps import Stamps
-from realms.dstm.window import Entry, Window, weigh
+from realms.dstm.weight import weigh_entry
+from realms.dstm.window import Entry, Window
 
 FORGET_STEP: Final = 100  # versions that the stamps forget at once
 
@@ -100,7 +101,7 @@ class State:
         version = entry.version
         self.window.add_commit(entry, self.document, document)
         self.stamps.record(version, entry.changes)
-        if new or self.bindings:
+        if new or self.bindings.by_path:
             self.bindings.commit(version, entry.changes, new)
         self.version = version
         self.document = document
@@ -128,10 +129,10 @@ class State:
             stamps.forget_through(window.horizon)
         return done
 
-    @property
     def horizon(self) -> int:
-        """The oldest base that a transaction may have."""
-        return max(self.window.horizon, self.stamps.horizon)
+        """Give the oldest base that a transaction may have."""
+        window, stamps = self.window.horizon, self.stamps.horizon
+        return window if window > stamps else stamps
 
 
 def entry_of(record: Record, author: Any = None) -> Entry:
@@ -142,7 +143,7 @@ def entry_of(record: Record, author: Any = None) -> Entry:
         record.changes,
         record.hash,
         record,
-        weigh(record.changes, record.outcome, record.bindings),
+        weigh_entry(record.changes, record.outcome, record.bindings),
         author,
     )
 

@@ -52,13 +52,17 @@ class Waits:
 
     def __init__(self, surroundings: Surroundings, most: int, most_per_client: int) -> None:
         self._surroundings = surroundings
-        self._most = most
-        self._most_per_client = most_per_client
+        self.configure(most, most_per_client)
         self._last = 0
         self._waits: dict[int, Wait] = {}  # number -> Wait
         self._by_client: dict[Hashable, dict[int, None]] = {}  # client -> numbers
         self._watches: Watches[int] = Watches()
         self._certain: deque[tuple[int, int]] = deque()  # (version, number), ascending
+
+    def configure(self, most: int, most_per_client: int) -> None:
+        """Take other bounds."""
+        self._most = most
+        self._most_per_client = most_per_client
 
     def __len__(self) -> int:
         return len(self._waits)

@@ -24,10 +24,8 @@ from msgspec import Struct
 from realms.dstm.changes import Change, Delta
 from realms.dstm.document import Document
 from realms.dstm.log import Record
-from realms.dstm.values import size
+from realms.dstm.weight import ENTRY_BYTES
 
-ENTRY_BYTES: Final = 700  # of an entry, its record and its places in the tables, about
-CHANGE_BYTES: Final = 200  # of a change besides its value, about
 PATH_BYTES: Final = 3000  # of the containers that an edit copies, about
 MARK_EVERY: Final = 256  # versions
 WIRES: Final = 1000  # entries that keep their wire form
@@ -116,7 +114,11 @@ class Window:
 
     def add_commit(self, entry: Entry, before: Document, after: Document) -> None:
         """Remember the commit that made ``after`` of ``before``."""
-        self._remember(entry, self._commits)
+        self._commits.append(entry)
+        self._bytes += entry.bytes
+        tx = entry.record.tx
+        if tx is not None:
+            self.by_tx[tx] = entry
         self._since_mark += entry.bytes + len(entry.changes) * PATH_BYTES + max(0, before.size - after.size)
         if entry.version % MARK_EVERY == 0:
             self._mark(entry.version, after)
@@ -253,21 +255,3 @@ class Window:
         if mark is None or entries is None:
             return None
         return mark.document.apply(change for entry in entries for change in entry.changes)
-
-
-def weigh(changes: Sequence[Change], outcome: Any = None, bindings: Any = None) -> int:
-    """Tell about how much memory an entry takes."""
-    total = ENTRY_BYTES
-    for change in changes:
-        value = change.value
-        kind = value.__class__
-        total += CHANGE_BYTES
-        if kind is str:
-            total += len(value)
-        elif kind is dict or kind is list:
-            total += 2 * size(value)
-    if outcome:
-        total += size(outcome)
-    if bindings:
-        total += size(bindings)
-    return total
