@@ -1,6 +1,7 @@
 """Copies of a log's database, made while it is in use."""
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +33,8 @@ def copy(main: Path, path: Path, around: Surroundings) -> None:
         _copy(main, part.main, around)
         move(part.main, path)
     except (sqlite3.Error, OSError) as error:
-        _remove(part)
+        with suppress(OSError):
+            _remove(part)
         raise LogUnavailable(str(write_fault(error, path))) from error
     except LogBroken as error:
         raise LogUnavailable(error.reason) from error
