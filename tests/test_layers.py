@@ -12,11 +12,22 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 WAMP, ROUTING, REALMS = "router.wamp", "router.routing", "realms"
+DSTM, DSTM_LOG, DSTM_CLIENT = "realms.dstm", "realms.dstm.log", "realms.dstm.client"
+DSTM_CORE, DSTM_SEQUENCER = "the core of realms.dstm", "the sequencer of realms.dstm"
 TRANSPORT, WEB, CONFIGURATION = "router.transport", "router.web", "router.configuration"
 SETTINGS = ("router.endpoint_strings", "router.node_config", "router.config_directory")
 
 # What DSTM's clients share with its server: values and rules alone.
 DSTM_CORE = ("errors", "pointer", "values", "document", "changes", "digest", "reads", "watches", "stm")
+
+# Two layers of realms.dstm are no packages of their own; its other modules are what WAMP sees of it.
+PARTS = {
+    DSTM_CORE: "array changes digest document errors operations pointer reads stamps stm transaction values "
+    "watches work",
+    DSTM_SEQUENCER: "archive arrivals bindings constraints counters decisions durable fairness jobs presence "
+    "sequencer settings space state undo waits weight window",
+}
+LAYER_OF_PART = {f"{DSTM}.{name}": layer for layer, names in PARTS.items() for name in names.split()}
 
 # layer -> the layers that it may import, besides itself
 LAYERS: dict[str, set[str]] = {
@@ -24,6 +35,11 @@ LAYERS: dict[str, set[str]] = {
     CONFIGURATION: set(),
     ROUTING: {WAMP},
     REALMS: {WAMP, ROUTING, CONFIGURATION, "router", "realms.config"},
+    DSTM_CORE: set(),
+    DSTM_LOG: {DSTM_CORE},
+    DSTM_SEQUENCER: {DSTM_CORE, DSTM_LOG},
+    DSTM: {DSTM_CORE, DSTM_LOG, DSTM_SEQUENCER, "realms.extension", WAMP, ROUTING, CONFIGURATION},
+    DSTM_CLIENT: {DSTM_CORE},
     "realms.config": {CONFIGURATION, "router.wamp.uris"},
     "realms.dstm.client": {f"realms.dstm.{name}" for name in DSTM_CORE},
     TRANSPORT: {WAMP, ROUTING},
@@ -88,6 +104,8 @@ def imports(name: str) -> set[str]:
 
 def layer_of(module: str) -> str:
     """Give the layer with the longest name that ``module`` is in."""
+    if module in LAYER_OF_PART:
+        return LAYER_OF_PART[module]
     inside = [layer for layer in LAYERS if module == layer or module.startswith(f"{layer}.")]
     return max(inside, key=len)
 
@@ -101,7 +119,10 @@ def test_a_module_imports_only_layers_below_it(name: str) -> None:
             assert imported in allowed or layer_of(imported) in allowed, f"{name} imports {imported}"
 
 
-@pytest.mark.parametrize("name", sorted(n for n in MODULES if layer_of(n) in (WAMP, ROUTING)))
+PURE = (WAMP, ROUTING, DSTM_CORE, DSTM_SEQUENCER)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in MODULES if layer_of(n) in PURE))
 def test_the_core_knows_no_reactor_no_clock_and_no_randomness(name: str) -> None:
     found = {(name, module.partition(".")[0]) for module in imports(name)}
     impure = {(name, module) for module in IMPURE}
@@ -124,8 +145,12 @@ def test_realms_and_transports_do_not_know_each_other() -> None:
 
 def test_realms_know_no_reactor() -> None:
     for name in MODULES:
-        if layer_of(name) in (REALMS, "realms.config"):
+        if name.split(".")[0] == REALMS and name != "realms.dstm.client.twisted":
             assert not any(module.split(".")[0] == "twisted" for module in imports(name)), name
+
+
+def test_the_parts_of_dstm_are_there() -> None:
+    assert LAYER_OF_PART.keys() <= MODULES.keys()
 
 
 def test_every_module_is_in_a_layer_and_every_layer_has_a_module() -> None:
