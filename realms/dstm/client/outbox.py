@@ -30,6 +30,7 @@ own ``tx``; and a run gets a new ``tx`` only when the one before was surely not 
 Rules of this file:
 
 - A run sees the replica's one version, and is submitted with that version as its base or not at all.
+- An exception is an outcome like another: what it was raised for must hold at the server.
 - A job is in exactly one place: ``_queue``, the watches, a timer, ``_sent`` or ``_arriving``.
 - Whoever waits is told through ``settle``, once.
 """
@@ -103,7 +104,7 @@ class Job:
     ) -> None:
         self.function = function
         self.arguments = arguments
-        self.strict = strict  # what it reads, or raises after reading, must hold at the server
+        self.strict = strict  # what it reads must hold at the server, also where it writes nothing
         self.settle = settle
         self.number = 0  # in the order of their first runs
         self.progress = Progress.QUEUED
@@ -242,7 +243,7 @@ class Outbox:
             self._queue.append(job)
 
     def _attempt(self, job: Job) -> None:
-        """Run a job on the replica; what only reads is done then, the rest is submitted."""
+        """Run a job on the replica; what only reads is done then, unless it raises; the rest is submitted."""
         replica = self._synchronizer.replica
         if replica is None:
             self._enqueue(job)
@@ -258,7 +259,7 @@ class Outbox:
         elif ran.ended == "restart":
             self._sleep(job, [Read("value", ROOT)], replica.version)
             self._synchronizer.resync()
-        elif ran.only_reads and not (job.strict and ran.reads):
+        elif ran.only_reads and not (ran.reads and (job.strict or ran.ended == "raised")):
             self._end(job, Committed(replica.version, value=ran.value, epoch=replica.epoch))
         elif self._may_send:
             self._submit(job, {"epoch": replica.epoch, "base": replica.version, **ran.body})

@@ -121,9 +121,11 @@ class Space:
         Inside of another transaction function of any space there is no second transaction: call
         ``function(tx, ...)`` there.
 
-        :param strict: ask the server whether what was read is still so, also where the function writes
-            nothing or raises; without it, the replica answers then: with one whole version, perhaps not the
-            newest
+        An exception of the function is told after the server has said that what it read is still so;
+        otherwise the function runs again.
+
+        :param strict: ask the server the same where the function only reads; without it, the replica
+            answers: with one whole version, perhaps not the newest
 
         Errors:
             UnknownOutcome: it may have been committed.
