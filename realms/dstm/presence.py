@@ -24,13 +24,16 @@ from realms.dstm.weight import weigh_node
 
 Bindable = Add | Replace | SetDefault
 
-_BINDABLE: Final = frozenset((Add, Replace, SetDefault))
+_BINDABLE: Final = (Add, Replace, SetDefault)
 
 
 def bound_ops(ops: Sequence[Op]) -> list[Any]:
     """Give the ops that bind what they write."""
-    bindable: list[Any] = [op for op in ops if op.__class__ in _BINDABLE]
-    return [op for op in bindable if op.bind is not UNSET or op.ttl_ms is not UNSET]
+    bound: list[Any] = []
+    for op in ops:
+        if isinstance(op, _BINDABLE) and (op.bind is not UNSET or op.ttl_ms is not UNSET):
+            bound.append(op)
+    return bound
 
 
 def bind(

@@ -165,13 +165,13 @@ class Sequencer:
         """
         if self.is_lost:
             raise RuntimeError("nothing is decided until the log has told what is durable")
-        transaction = ticket.submission.transaction
-        tx, base = transaction.tx, transaction.base
-        known = None if tx is None else self._state.window.by_tx.get(tx)
+        transaction, state = ticket.submission.transaction, self._state
+        tx, epoch, base = transaction.tx, transaction.epoch, transaction.base
+        known = None if tx is None else state.window.by_tx.get(tx)
         if known is not None:
             self._repeat(ticket, known)
-        elif (transaction.epoch is not None and transaction.epoch != self.epoch) or (
-            base is not None and not self._state.horizon() <= base <= self._state.version
+        elif (epoch is not None and epoch != self.epoch) or (
+            base is not None and not state.horizon <= base <= state.version
         ):
             ticket.answer = self._misplaced(transaction)
         else:
@@ -200,7 +200,7 @@ class Sequencer:
 
     def _misplaced(self, transaction: Transaction) -> DstmError:
         """Tell why a transaction has no place in this order."""
-        version, base, horizon = self._state.version, transaction.base, self._state.horizon()
+        version, base, horizon = self._state.version, transaction.base, self._state.horizon
         if transaction.epoch is not None and transaction.epoch != self.epoch:
             text = f"the epoch is {self.epoch}: what was read is of another history"
             return DstmError(EPOCH, text, epoch=self.epoch, version=self.durable_version)
@@ -509,7 +509,7 @@ class Sequencer:
     @property
     def horizon(self) -> int:
         """The oldest base that a transaction may have."""
-        return self._state.horizon()
+        return self._state.horizon
 
     @property
     def bindings_count(self) -> int:

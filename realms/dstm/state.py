@@ -30,9 +30,10 @@ class State:
 
     :ivar version: the newest, with its ``document`` and ``hash``
     :ivar time: of the newest record, ms since 1970; no record's is before it
+    :ivar horizon: the oldest base that a transaction may have, as of the last ``trim``
     """
 
-    __slots__ = ("bindings", "document", "hash", "stamps", "time", "version", "window")
+    __slots__ = ("bindings", "document", "hash", "horizon", "stamps", "time", "version", "window")
 
     def __init__(self, name: str, recovered: Recovered, settings: Settings) -> None:
         """
@@ -125,14 +126,10 @@ class State:
         """Forget what is over the bounds; gives False if a new version is needed for that."""
         window, stamps = self.window, self.stamps
         done = window.trim(durable_version)
+        self.horizon = max(window.horizon, stamps.horizon)
         if window.horizon - stamps.horizon >= FORGET_STEP:
             stamps.forget_through(window.horizon)
         return done
-
-    def horizon(self) -> int:
-        """Give the oldest base that a transaction may have."""
-        window, stamps = self.window.horizon, self.stamps.horizon
-        return window if window > stamps else stamps
 
 
 def entry_of(record: Record, author: Any = None) -> Entry:
