@@ -1,13 +1,13 @@
 """
 A simulated disk, and a log on it that keeps the log's promises and no others.
 
-What ``write`` has returned for is there after every crash. What it was writing when the process was killed
-may be there, or a beginning of it, or nothing. It may fail: then nothing is there, or, where the space is told
-``LogUnavailable`` after the fact, everything is, until ``reopen`` tells. A broken log needs a new process.
+What ``write`` has returned for is there after every crash. What it was writing when the process was
+killed is there as a whole, or not at all. It may fail: then nothing is there, or everything although it
+failed, as ``reopen`` will tell. A broken log needs a new process.
 
 Rules of this file:
 
-- ``archive`` is what an omniscient observer knows: every record that became durable. The system under
+- ``Archive`` is what an omniscient observer knows: every record that became durable. The system under
   test sees only what ``open`` and ``reopen`` give.
 - One ``SimLog`` is one opening of the disk, by one life of the process.
 """
@@ -15,13 +15,45 @@ Rules of this file:
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from dstm_sim_judge import Entry, Epoch
 from dstm_sim_world import World
+from msgspec import to_builtins
 
-from realms.dstm.changes import chain, first_hash
+from realms.dstm.changes import first_hash
 from realms.dstm.document import Document
-from realms.dstm.log import LogBroken, LogUnavailable, Record, Recovered
+from realms.dstm.log import Binding, Log, LogBroken, LogUnavailable, Record, Recovered
+
+
+class Archive:
+    """
+    Every record that became durable.
+
+    :ivar epochs: name -> Epoch, parents before their copies
+    :ivar rejects: tx -> record of its durable rejection
+    """
+
+    def __init__(self) -> None:
+        self.epochs: dict[str, Epoch] = {}
+        self.rejects: dict[str, Record] = {}
+
+    def begin(self, epoch: str, parent: tuple[str, int] | None = None) -> None:
+        self.epochs[epoch] = Epoch(epoch, parent)
+
+    def note(self, epoch: str, records: Sequence[Record]) -> None:
+        for record in records:
+            if record.kind == "commit":
+                changes = to_builtins(record.changes)
+                self.epochs[epoch].entries[record.version] = Entry(record.version, record.tx, changes)
+            elif record.tx is not None:
+                self.rejects[record.tx] = record
+
+    def holds(self, epoch: str, version: int) -> bool:
+        """Tell whether a version is durable, in this epoch or in one that it is a copy of."""
+        found = self.epochs[epoch]
+        while found.parent is not None and version <= found.parent[1]:
+            found = self.epochs[found.parent[0]]
+        return version == 0 or version in found.entries
 
 
 @dataclass
@@ -30,21 +62,26 @@ class Content:
     What stands on the disk.
 
     :ivar records: from the oldest that is kept to the newest, in order
-    :ivar snapshot: (version, hash, document as a plain value, bindings)
     """
 
     epoch: str
-    created: int
+    snapshot_version: int = 0
+    document: Document = field(default_factory=lambda: Document.of({}))
+    hash: bytes = b""
+    bindings: list[Binding] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
-    snapshot: tuple[int, bytes, Any, list[dict[str, Any]]] = (0, b"", {}, [])
 
     def copy(self) -> "Content":
-        return replace(self, records=list(self.records))
+        return replace(self, records=list(self.records), bindings=list(self.bindings))
+
+    @property
+    def newest(self) -> int:
+        return max([self.snapshot_version, *(record.version for record in self.records[-1:])])
 
 
 @dataclass
 class Faults:
-    """What may go wrong in this schedule: each a probability."""
+    """What may go wrong on the disk of this schedule: each a probability."""
 
     refused_write: float = 0.0  # nothing of it is durable
     misreported_write: float = 0.0  # it is durable, and reported as failed
@@ -57,44 +94,32 @@ class Disk:
     """
     What survives a crash.
 
-    :ivar archive: epoch -> every commit that became durable in it, by version; a restored
-        backup begins another epoch
-    :ivar rejects: epoch -> tx -> record of a durable rejection
+    :ivar is_dying: the process is being killed now; ``finishes``: whether its last write happens
     """
 
-    def __init__(self, world: World, faults: Faults) -> None:
+    def __init__(self, world: World, archive: Archive, faults: Faults) -> None:
         self.world = world
+        self.archive = archive
         self.faults = faults
-        self.content = Content(self._draw_epoch(), 0)
-        self.content.snapshot = (0, first_hash(self.content.epoch), {}, [])
-        self.archive: dict[str, dict[int, Record]] = {self.content.epoch: {}}
-        self.rejects: dict[str, dict[str, Record]] = {self.content.epoch: {}}
-        self.origins: dict[str, tuple[int, Any]] = {self.content.epoch: (0, {})}
-        self.violations: list[str] = []
-        self.tear: float | None = None  # how much of a write happens while the process is being killed
+        epoch = self._draw_epoch()
+        self.content = Content(epoch, hash=first_hash(epoch))
+        archive.begin(epoch)
+        self.is_dying = False
+        self.finishes = False
 
     def _draw_epoch(self) -> str:
         return f"{self.world.random.getrandbits(128):032x}"
 
-    def open(self) -> "SimLog":
-        self.tear = None
-        return SimLog(self)
-
     def restore(self, backup: Content) -> None:
-        """Put a copy of former days in the place of what is there; it is another history from now on."""
-        self.content = replace(backup.copy(), epoch=self._draw_epoch())
-        self.archive[self.content.epoch] = {}
-        self.rejects[self.content.epoch] = {}
+        """Put a copy of former days in the place of what is there; from now on it is another history."""
+        epoch = self._draw_epoch()
+        self.archive.begin(epoch, (backup.epoch, backup.newest))
+        self.content = replace(backup.copy(), epoch=epoch)
 
     def append(self, records: Sequence[Record]) -> None:
         """Make records durable."""
-        epoch = self.content.epoch
-        for record in records:
-            self.content.records.append(record)
-            if record.kind == "commit":
-                self.archive[epoch][record.version] = record
-            elif record.tx is not None:
-                self.rejects[epoch][record.tx] = record
+        self.content.records.extend(records)
+        self.archive.note(self.content.epoch, records)
 
 
 class SimLog:
@@ -103,31 +128,122 @@ class SimLog:
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self._is_broken = False
-        self._is_closed = False
 
     def open(self) -> Recovered:
-        return self._recovered()
+        content = self._disk.content
+        return Recovered(
+            content.epoch,
+            0,
+            content.snapshot_version,
+            content.document,
+            content.hash,
+            tuple(content.records),
+            list(content.bindings),
+        )
 
     def reopen(self) -> Recovered:
+        self._check_broken()
+        self._maybe_fail(self._disk.faults.failed_reopen)
+        return self.open()
+
+    def _check_broken(self) -> None:
         if self._is_broken:
             raise LogBroken("an fsync failed in this process")
-        if self._disk.world.chance(self._disk.faults.failed_reopen):
-            raise LogUnavailable("still no space")
-        return self._recovered()
+
+    def _maybe_fail(self, probability: float) -> None:
+        if self._disk.world.chance(probability):
+            raise LogUnavailable("no space left on device")
 
     def write(self, records: Sequence[Record]) -> None:
         disk, faults, world = self._disk, self._disk.faults, self._disk.world
-        if disk.tear is not None:  # killed in the middle
-            disk.append(records[: round(disk.tear * len(records))])
+        if disk.is_dying and not disk.finishes:
             return
-        if self._is_broken:
-            raise LogBroken("an fsync failed in this process")
-        if world.chance(faults.refused_write):
-            raise LogUnavailable("no space left on device")
+        self._check_broken()
+        self._maybe_fail(faults.refused_write)
         if world.chance(faults.broken_write):
             self._is_broken = True
-            disk.append(records[: world.random.randint(0, len(records))])
+            if world.chance(0.5):
+                disk.append(records)
             raise LogBroken("fsync failed")
         disk.append(records)
-        if world.chance(faults.misreported_write):
-            raise LogUnavailable("the answer of the disk was lost")
+        self._maybe_fail(faults.misreported_write)
+
+    def save_snapshot(
+        self, version: int, hash: bytes, document: Document, bindings: Sequence[Binding]
+    ) -> None:
+        if self._disk.is_dying and not self._disk.finishes:
+            return
+        self._check_broken()
+        self._maybe_fail(self._disk.faults.failed_snapshot)
+        content = self._disk.content
+        content.snapshot_version, content.document, content.hash = version, document, hash
+        content.bindings = list(bindings)
+
+    def trim(self, before_version: int, before_time: int) -> None:
+        if self._disk.is_dying and not self._disk.finishes:
+            return
+        content = self._disk.content
+        while content.records:
+            oldest = content.records[0]
+            is_old = oldest.version < before_version or oldest.time < before_time
+            if oldest.version > content.snapshot_version or not is_old:
+                return
+            del content.records[0]
+
+    def read(self, first: int, last: int) -> Iterator[Record]:
+        return iter([record for record in self._disk.content.records if first <= record.version <= last])
+
+    def backup(self, path: Path) -> None:
+        raise LogUnavailable("a simulated disk has no files")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def drop(self) -> None:
+        """The disk is not shared with another space."""
+
+
+class Observed:
+    """A real log, of which the archive notes what it has made durable."""
+
+    def __init__(self, log: Log, archive: Archive) -> None:
+        self._log = log
+        self._archive = archive
+        self._epoch = ""
+
+    def open(self) -> Recovered:
+        return self._note(self._log.open())
+
+    def reopen(self) -> Recovered:
+        return self._note(self._log.reopen())
+
+    def _note(self, recovered: Recovered) -> Recovered:
+        self._epoch = recovered.epoch
+        if self._epoch not in self._archive.epochs:
+            self._archive.begin(self._epoch)
+        self._archive.note(self._epoch, [r for r in recovered.records if r.version > 0])
+        return recovered
+
+    def write(self, records: Sequence[Record]) -> None:
+        self._log.write(records)
+        self._archive.note(self._epoch, records)
+
+    def save_snapshot(
+        self, version: int, hash: bytes, document: Document, bindings: Sequence[Binding]
+    ) -> None:
+        self._log.save_snapshot(version, hash, document, bindings)
+
+    def trim(self, before_version: int, before_time: int) -> None:
+        self._log.trim(before_version, before_time)
+
+    def read(self, first: int, last: int) -> Iterator[Record]:
+        return self._log.read(first, last)
+
+    def backup(self, path: Path) -> None:
+        self._log.backup(path)
+
+    def close(self) -> None:
+        self._log.close()
+
+    def drop(self) -> None:
+        self._log.drop()

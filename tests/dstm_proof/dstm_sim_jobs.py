@@ -91,7 +91,7 @@ def transfer(tx: Any, run: Run, draw: Random) -> None:
 def lists(tx: Any, run: Run, draw: Random) -> None:
     """Read some lists, append to some, by two kinds of writes."""
     for number in range(draw.randint(1, 3)):
-        key, pointer = draw.choice(["x", "y", "z"]), ""
+        key = draw.choice(["x", "y", "z"])
         pointer = f"/lists/{key}"
         way = draw.random()
         element = run.identity * 10 + number
@@ -146,7 +146,7 @@ def take(tx: Any, run: Run, draw: Random) -> None:
 
 def insert_row(tx: Any, run: Run, draw: Random) -> None:
     if len(tx["/rows"]) < 6:
-        tx.add("/rows/0", {"id": run.identity, "n": 0})
+        tx.insert("/rows/0", {"id": run.identity, "n": 0})
 
 
 def renew_folder(tx: Any, run: Run, draw: Random) -> None:
@@ -171,7 +171,7 @@ def peek_copy(tx: Any, run: Run, draw: Random) -> None:
 
 def peek_folder(tx: Any, run: Run, draw: Random) -> None:
     """Put a file into the folder as seen: the implied read of the parent's existence protects it."""
-    tx.add(f"/folder/f{run.identity}", tx.peek("/folder/generation"))
+    tx.put(f"/folder/f{run.identity}", tx.peek("/folder/generation"))
 
 
 def peek_token(tx: Any, run: Run, draw: Random) -> None:
@@ -185,13 +185,13 @@ def peek_token(tx: Any, run: Run, draw: Random) -> None:
 def peek_test(tx: Any, run: Run, draw: Random) -> None:
     """Change a cell that still holds what was seen."""
     tx.test("/cell", tx.peek("/cell"))
-    tx.replace("/cell", run.identity)
+    tx["/cell"] = run.identity
 
 
 def desk(tx: Any, run: Run, draw: Random) -> None:
     """Sit at a desk while the session lasts, or write over whoever does."""
     name = draw.choice(["d1", "d2"])
-    tx.add(f"/desks/{name}", run.identity, **draw.choice(PRESENCE))
+    tx.put(f"/desks/{name}", run.identity, **draw.choice(PRESENCE))
 
 
 PRESENCE: list[dict[str, Any]] = [
@@ -201,8 +201,9 @@ PRESENCE: list[dict[str, Any]] = [
     {},
 ]
 JOBS: dict[str, Job] = {
-    job.__name__: job for job in (transfer, lists, rank, hot, stock, cell, feed, insert_row, renew_folder)
+    job.__name__: job
+    for job in (transfer, lists, rank, hot, stock, cell, feed, insert_row, renew_folder, desk)
 }
 PEEKING: dict[str, Job] = {
-    job.__name__: job for job in (peek_row, peek_copy, peek_folder, peek_token, peek_test, desk)
+    job.__name__: job for job in (peek_row, peek_copy, peek_folder, peek_token, peek_test)
 }

@@ -10,7 +10,7 @@ Rules of this file:
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,14 +51,26 @@ class Epoch:
 
 
 def judge(
-    epochs: dict[str, Epoch], last: str, runs: Sequence[Run], bodies: dict[str, dict[str, Any]], end: float
+    epochs: dict[str, Epoch],
+    last: str,
+    runs: Sequence[Run],
+    bodies: dict[str, dict[str, Any]],
+    held: Set[str],
+    end: float,
 ) -> list[str]:
-    """Give what is wrong; ``last`` is the epoch at the end, ``bodies`` are the commits by tx."""
+    """
+    Give what is wrong.
+
+    :param last: the epoch at the end
+    :param bodies: tx -> the commit that was sent
+    :param held: those of which a session that sent them is still there
+    """
     findings: list[str] = []
     for epoch in epochs.values():  # parents stand before their copies
         findings.extend(_replay(epoch, epochs))
         findings.extend(_invariants(epoch))
         findings.extend(_decisions(epoch, bodies))
+    findings.extend(_presence(epochs[last], bodies, held))
     if findings:
         return findings  # what follows would only say it again
     lineage = _lineage(epochs, last)
@@ -166,6 +178,24 @@ def _wrong_changes(epoch: Epoch, version: int, body: dict[str, Any]) -> Iterator
         yield f"apply: version {version} is not what {body['ops']} gives"
 
 
+def _presence(epoch: Epoch, bodies: dict[str, dict[str, Any]], held: Set[str]) -> Iterator[str]:
+    """Only what nobody has written over is undone, and in the end all that is due."""
+    bound: dict[str, tuple[str, dict[str, Any]] | None] = {}  # pointer -> (tx, op), None: not bound
+    for version, entry in sorted(epoch.entries.items()):
+        for op in bodies.get(entry.tx or "", {"ops": ()})["ops"]:
+            if op["path"].startswith("/desks/"):
+                is_bound = "bind" in op or "ttl_ms" in op
+                bound[op["path"]] = (entry.tx or "", op) if is_bound else None
+        if entry.tx is None:
+            for change in entry.changes:
+                if bound.get(change["path"], ()) is None:
+                    yield f"presence: version {version} undid {change['path']}, which was written over"
+                bound[change["path"]] = None
+    for pointer, binding in bound.items():
+        if binding is not None and ("ttl_ms" in binding[1] or binding[0] not in held):
+            yield f"presence: {pointer} of {binding[0]} was never undone"
+
+
 def _lineage(epochs: dict[str, Epoch], last: str) -> dict[str, int]:
     """Give epoch -> the last version of it that counts."""
     lineage = {last: epochs[last].newest}
@@ -195,6 +225,8 @@ def _told(epochs: dict[str, Epoch], runs: Iterable[Run]) -> Iterator[str]:
 def _acknowledged(epochs: dict[str, Epoch], run: Run) -> Iterator[str]:
     assert run.committed is not None
     name, version = run.committed
+    while name in epochs and version not in epochs[name].entries and epochs[name].parent is not None:
+        name = epochs[name].parent[0]  # told by a copy of the epoch in which it was committed
     document = epochs[name].documents.get(version) if name in epochs else None
     if document is None:
         yield f"lost commit: run {run.identity} ({run.kind}) was acknowledged as {name[:6]}:{version}"

@@ -189,8 +189,8 @@ class LibraryClient:
         elif not (isinstance(outcome, DstmError) and outcome.uri == CONSTRAINT):
             self.violations.append(f"{self.name}: {run.kind} ended with {outcome!r}")
         self._under_way -= 1
-        pause = self.world.between(0, 10) if self.world.chance(0.7) else self.world.between(10, 80)
+        pause = self.world.between(0, 3) if self.world.chance(0.8) else self.world.between(5, 60)
         self.world.after(pause, self._begin_some)
 
 
-_KINDS = [*(kind for kind in JOBS if kind != "insert_row"), "lists", "lists", "transfer", "transfer", "take"]
+_KINDS = [*JOBS, "lists", "lists", "transfer", "transfer", "take"]

@@ -12,7 +12,7 @@ Rules of this file:
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dstm_naive import apply_change, apply_op, change_of, find, path_of
@@ -61,11 +61,11 @@ class PlainTx:
     def __setitem__(self, pointer: str, value: Any) -> None:
         self._op("add", pointer, value)
 
-    def add(self, pointer: str, value: Any, **options: Any) -> None:
+    def put(self, pointer: str, value: Any, **options: Any) -> None:
         self._op("add", pointer, value, **options)
 
-    def replace(self, pointer: str, value: Any) -> None:
-        self._op("replace", pointer, value)
+    def insert(self, pointer: str, value: Any) -> None:
+        self._op("add", pointer, value)
 
     def inc(self, pointer: str, amount: int, **bounds: int) -> None:
         self._op("inc", pointer, amount, **bounds)
@@ -93,14 +93,21 @@ class PlainClient:
     """
 
     def __init__(
-        self, world: World, name: str, jobs: int, connect: "Callable[[], Connection | None]"
+        self,
+        world: World,
+        name: str,
+        jobs: int,
+        connect: Callable[[], Connection | None],
+        kinds: Sequence[str] = (),
     ) -> None:
         self.world = world
         self.name = name
         self.remaining = jobs
+        self.kinds = kinds or _KINDS
         self.runs: list[Run] = []
         self.states: dict[tuple[str, int], Any] = {}
         self.violations: list[str] = []
+        self.new_identity: Callable[[], int]
         self._connect = connect
         self._identity = f"{world.random.getrandbits(128):032x}"
         self._counter = 0
@@ -116,7 +123,6 @@ class PlainClient:
         self._sent = 0  # how often that body was sent
         self._job: str | None = None
         self._decided: list[tuple[dict[str, Any], Any]] = []  # (body, its outcome)
-        self._is_waiting = False
 
     @property
     def is_done(self) -> bool:
@@ -204,7 +210,7 @@ class PlainClient:
         backlog, self._backlog = self._backlog, []
         for message in backlog:
             self._on_event(message)
-        self._go_on()
+        self._resume()
 
     def _on_event(self, message: Any) -> None:
         _, _, deltas, kwargs = message
@@ -220,8 +226,6 @@ class PlainClient:
                 self._sync()
                 return
             self._apply(delta)
-        if self._is_waiting:
-            self._go_on()
 
     def _apply(self, delta: Any) -> None:
         before, version, changes, meta = delta
@@ -242,25 +246,27 @@ class PlainClient:
 
     # Jobs
 
-    def _go_on(self) -> None:
-        """Send what is undecided, or run a job on the replica as it is."""
-        if not self._is_live:
-            return
+    def poke(self) -> None:
+        """Go on with the next run, if one is due and nothing is undecided."""
+        if self._is_live and self._body is None and (self._job is not None or self.remaining):
+            self._begin()
+        elif self._is_live and self._decided and self.world.chance(0.3):
+            self._send_old_body()
+
+    def _resume(self) -> None:
+        """Send what is undecided first, identically."""
         if self._body is not None:
             self._commit()
-        elif self._job is not None or self.remaining:
-            self._begin()
-        if self._decided and self.world.chance(0.2):
-            self._send_old_body()
+        else:
+            self.poke()
 
     def _begin(self) -> None:
         draw = self.world.random
         if self._job is None:
             self.remaining -= 1
-            self._job = draw.choice(_KINDS)
+            self._job = draw.choice(self.kinds)
             self._invoked = self.world.now
         tx = PlainTx(self._document)
-        self._identities = getattr(self, "_identities", 0) + 1
         self._run = run = Run(self.new_identity(), self.name, self._job)
         run.base, run.invoked = self.position, self._invoked
         (JOBS.get(self._job) or PEEKING[self._job])(tx, run, draw)
@@ -279,8 +285,6 @@ class PlainClient:
         self._sent = 0
         self.runs.append(run)
         self._commit()
-
-    new_identity: Callable[[], int]
 
     def _commit(self) -> None:
         run, body = self._run, self._body
@@ -310,8 +314,8 @@ class PlainClient:
             self._job = None
         else:
             self._rejected(run, answer)
-        pause = self.world.between(0, 12) if self.world.chance(0.7) else self.world.between(10, 80)
-        self.world.after(pause, self._go_on)
+        pause = self.world.between(0, 3) if self.world.chance(0.8) else self.world.between(5, 60)
+        self.world.after(pause, self.poke)
 
     def _again(self, body: dict[str, Any]) -> None:
         if body is self._body and self._is_live:

@@ -73,7 +73,7 @@ class Life:
         self.errors: list[BaseException] = []
 
     def soon(self, run: Run) -> None:
-        self.world.after(0.0, self._alive(run))
+        self.world.after(0.0, self.guarded(run))
 
     def now_ms(self) -> int:
         return int(1_700_000_000_000 + self.world.now + self.skew_ms)
@@ -81,7 +81,7 @@ class Life:
     def call_at(self, when_ms: int, run: Run) -> Run:
         # a timer never fires early; real ones are late by a little
         delay = when_ms - self.now_ms() + 1 + self.world.between(0.0, 1.0)
-        return self.world.after(delay, self._alive(run))
+        return self.world.after(delay, self.guarded(run))
 
     def background(
         self, function: Callable[[], Any], done: Callable[[Any, BaseException | None], None]
@@ -93,7 +93,7 @@ class Life:
             except Exception as caught:
                 error = caught
             self.jobs.pop(0)
-            self.world.after(self.world.between(0.0, 0.6), self._alive(lambda: done(result, error)))
+            self.world.after(self.world.between(0.0, 0.6), self.guarded(lambda: done(result, error)))
             if self.jobs:
                 self._start_job()
 
@@ -104,16 +104,16 @@ class Life:
     def _start_job(self) -> None:
         is_slow = self.world.chance(0.03)  # a disk that is busy with something else
         delay = self.world.between(20, 300) if is_slow else self.world.between(0.2, 3.0)
-        self.world.after(delay, self._alive(lambda: self.jobs[0]()))
+        self.world.after(delay, self.guarded(lambda: self.jobs[0]()))
 
-    def _alive(self, run: Run) -> Run:
+    def guarded(self, run: Callable[..., None]) -> Callable[..., None]:
         """Make ``run`` do nothing after the end; keep what it raises, which is a defect."""
 
-        def guarded() -> None:
+        def guarded(*args: Any) -> None:
             if self.is_over:
                 return
             try:
-                run()
+                run(*args)
             except Exception as error:
                 self.errors.append(error)
 
