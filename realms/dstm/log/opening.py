@@ -173,6 +173,10 @@ def _has_number_of(seal: Seal, files: Files, around: Surroundings) -> bool:
 
 def _adopt(files: Files, around: Surroundings) -> None:
     """Check the whole of a copy, and make it this directory's own, in a new epoch."""
+    with files.main.open("rb") as file:
+        versions = file.read(20)[18:]
+    if versions not in (b"", b"\1\1", b"\2\2"):  # which SQLite would take for a file to be read only
+        raise LogRefused(f"{files.main}, offset 18", "the header is damaged")
     opened = Opened(files, around)
     try:
         connection, content = opened.connection, opened.content

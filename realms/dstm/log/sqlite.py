@@ -5,8 +5,8 @@ Rules of this file:
 
 - One write is one transaction; SQLite has synced its write-ahead log when ``COMMIT`` returns. Only then the
   seal's mark advances.
-- After any error of SQLite or the file system nothing is written until ``reopen`` has succeeded. After a
-  failed fsync no object of this process opens the file again.
+- After any error of SQLite or the file system nothing is written until ``reopen`` has succeeded, which tries
+  to write. After a failed fsync no object of this process opens the file again.
 - A snapshot, trimming, reading and a copy hold the lock for short steps, so that writes get in between.
 
 What is checked at an opening is told in ``opening``, the sums of the rows in ``rows``.
@@ -100,6 +100,7 @@ class SqliteLog:
             try:
                 self._known = open_database(self._files, self._around)
                 recovered = self._recovered(self._known)
+                self._try_to_write(self._known)
             except (LogRefused, LogUnavailable, LogBroken) as error:
                 self._leave()
                 self._stop(error)
@@ -108,8 +109,15 @@ class SqliteLog:
                 self._leave()
                 raise self._stop(fault(error, self._files.main)) from error
             self._stopped = None
-            self._logged = 0
+            self._logged = TRANSACTION_BYTES
             return recovered
+
+    def _try_to_write(self, known: Known) -> None:
+        """Write something, so that a disk that is still full or a file that is read-only is known at once."""
+        connection = known.opened.connection
+        connection.execute("BEGIN IMMEDIATE")
+        known.opened.content.put_state(known.state)
+        connection.execute("COMMIT")
 
     def _recovered(self, known: Known) -> Recovered:
         state, content = known.state, known.opened.content

@@ -131,8 +131,9 @@ def test_restoring_a_backup(log: SqliteLog, tmp_path: Path, is_killed: bool) -> 
 def test_restoring_a_backup_over_the_write_ahead_log(log: SqliteLog, tmp_path: Path) -> None:
     """A copy with the former file's write-ahead log is refused, and the message says what to delete."""
     log.backup(tmp_path / "copy")
+    log.write(commits(31, 200))
     log.reopen()  # writes back
-    fill(log, 31, 40)
+    fill(log, 201, 210)
     path = crash(log.path, tmp_path / "crashed")
     shutil.copy(tmp_path / "copy", path)
     with pytest.raises(LogRefused, match="delete -wal"):
