@@ -93,7 +93,7 @@ class OwnCalls:
             no_such_procedure: nobody here has it.
             limit_exceeded: too many calls of ``session`` wait.
         """
-        # The hot path (benchmark: calls of an extension).
+        # The hot path (benchmarks/dstm.py: commits).
         desk, procedure = self._find(msg.procedure)
         if desk is None or procedure is None:
             return no_such_procedure(session, msg)

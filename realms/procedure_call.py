@@ -9,7 +9,7 @@ Rules of this file:
 - What is answered is encoded while the procedure stands on the stack, so that a value that no
   serializer can carry is the procedure's own exception, and nobody else's.
 
-The hot path (benchmark: calls of an extension): one small object for each call, and a call that is
+The hot path (benchmarks/dstm.py: commits): one small object for each call, and a call that is
 answered at once stands in no table.
 """
 

@@ -324,7 +324,7 @@ class Realm:
         if grant is None or not grant.plain or msg.options or request <= session.last_request_id:
             if grant is None or not grant.own or msg.options or request <= session.last_request_id:
                 return self._call_with_care(session, msg, now)
-            # The same for the realm's own procedures (benchmark: calls of an extension).
+            # The same for the realm's own procedures (benchmarks/dstm.py: commits).
             session.last_request_id = request
             return self._own_calls.begin(session, msg)
         session.last_request_id = request
