@@ -8,9 +8,9 @@ Rules of this file:
 - A payload is encoded while the extension stands on the stack, once for each serializer.
 - A function of the extension that is called from outside never raises: its defects are logged.
 
-The grouping of ``publish_each`` (benchmarks/dstm.py: deltas). For each subscription it is remembered who gets the
-same, split by serializer, together with the very tuple of recipients that it was made from: the broker
-makes a new tuple after each change, so that a remembered grouping is right or not used at all.
+The grouping of ``publish_each`` (benchmarks/dstm.py: deltas). For each subscription it is remembered who
+gets the same, split by serializer, together with the very tuple of recipients that it was made from: the
+broker makes a new tuple after each change, so that a remembered grouping is right or not used at all.
 """
 
 from collections.abc import Callable, Hashable, Mapping
