@@ -2,8 +2,8 @@
 Reading a space: ``get``, ``sync`` and ``view``.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from realms.dstm.access import READ, AnySight, found
@@ -19,7 +19,7 @@ from realms.dstm.arguments import (
     pointer,
     pointers,
 )
-from realms.dstm.changes import HASH_BYTES, Delta
+from realms.dstm.changes import HASH_BYTES, Delta, chain
 from realms.dstm.document import Document, thaw
 from realms.dstm.errors import STALE, THROTTLED, DstmError
 from realms.dstm.eyes import Eye
@@ -28,6 +28,7 @@ from realms.dstm.paging import Part, assembled, page_of, parts_of
 from realms.dstm.pointer import ROOT, Path, render
 from realms.dstm.views import View, size_of
 from realms.dstm.visible import can_show
+from realms.dstm.window import Entry
 from realms.extension import ProcedureCall
 
 MAX_DELTAS: Final = 10_000
@@ -91,7 +92,7 @@ def _answer_get(
     values = _values(document, targets, api.limits.page_bytes)
     if values is None:
         limit = api.limits.page_bytes
-        parts = chain.from_iterable(target.parts(limit) for target in targets)
+        parts = itertools.chain.from_iterable(target.parts(limit) for target in targets)
         api.answer_parts(call, parts, head, {"missing": missing})
     else:
         call.result([values] if is_list else values, {**head, "missing": missing})
@@ -202,10 +203,18 @@ def _deltas_since(api: SpaceApi, base: int, known_hash: bytes | None) -> list[De
     version = space.durable_version
     if not version - MAX_DELTAS <= base <= version:
         return None
-    if known_hash is not None and known_hash != space.hash_at(base):
-        return None
     entries = space.since(base, version)
-    return None if entries is None else [entry.delta() for entry in entries]
+    if entries is None or (known_hash is not None and not _is_hash_of(api, base, known_hash, entries)):
+        return None
+    return [entry.delta() for entry in entries]
+
+
+def _is_hash_of(api: SpaceApi, base: int, known_hash: bytes, following: Sequence[Entry]) -> bool:
+    """Tell whether a replica's hash is the one of ``base``, which may be just beyond what is remembered."""
+    hash_there = api.space.hash_at(base)
+    if hash_there is not None or not following:
+        return known_hash == hash_there
+    return chain(known_hash, base + 1, following[0].changes) == following[0].hash
 
 
 def _sync_seen(
