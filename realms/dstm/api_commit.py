@@ -210,8 +210,8 @@ def _one_op(
 def _moved_below(prefix: str, op: Any) -> Any:
     if not isinstance(op, dict):
         return op
-    moved = {name: prefix + op[name] for name in ("path", "from") if isinstance(op.get(name), str)}
-    return {**op, **moved}
+    given = {name: op[name] for name in ("path", "from") if isinstance(op.get(name), str)}
+    return op | {name: prefix + text for name, text in given.items() if text[:1] in ("", "/")}
 
 
 def _checked(
