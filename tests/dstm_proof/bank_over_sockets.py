@@ -1,5 +1,5 @@
 """
-The bank under fire: real router processes killed with -9, real sockets cut, doubled submissions, then the checkers.
+The bank under fire: routers killed with -9, sockets cut, submissions doubled; then the checkers.
 
     python tests/dstm_proof/bank_over_sockets.py --clients 64 --seconds 60 --kills 10
 
@@ -20,7 +20,7 @@ from typing import Any
 from dstm_bank import OPENING, TOTAL, BankClient, Ledger
 from dstm_bank_checker import check_bank
 from dstm_checker import Anomaly
-from dstm_raw_client import CallFailed, RawClient
+from dstm_raw_client import RawClient
 from dstm_router_process import RouterProcess
 
 _CUTS_PER_SECOND = 10

@@ -62,8 +62,8 @@ class RouterProcess:
         self._reader.start()
         deadline = time.monotonic() + PATIENCE
         while not ready.wait(0.05):
-            is_running = self._process.poll() is None
-            assert is_running and time.monotonic() < deadline, "".join(self.log[-40:])
+            assert self._process.poll() is None, self.text[-4000:]
+            assert time.monotonic() < deadline, self.text[-4000:]
         self.starts += 1
 
     def _read(self, process: "subprocess.Popen[str]", ready: threading.Event) -> None:

@@ -21,7 +21,7 @@ from dstm_checker import Append, Outcome, Read
 
 ACCOUNTS = {"a": 10, "b": 10, "c": 10}
 TOTAL = sum(ACCOUNTS.values())
-STOCK = 3
+STOCK = 1
 
 
 def opening(clients: Iterable[str]) -> dict[str, Any]:
@@ -70,6 +70,10 @@ class Run:
     committed: tuple[str, int] | None = None
     tx: str | None = None
 
+    @property
+    def only_reads(self) -> bool:
+        return self.kind == "audit"
+
     def see(self, tx: Any, pointer: str) -> Any:
         value = tx[pointer]
         self.saw[pointer] = value
@@ -104,6 +108,12 @@ def lists(tx: Any, run: Run, draw: Random) -> None:
             old = tuple(tx[pointer])
             tx[pointer] = [*old, element]
             run.steps += [Read(key, old), Append(key, element)]
+
+
+def audit(tx: Any, run: Run, draw: Random) -> None:
+    """Read all lists and write nothing; the server is asked whether they are still so."""
+    for key in ("x", "y", "z"):
+        run.steps.append(Read(key, tuple(run.see(tx, f"/lists/{key}"))))
 
 
 def rank(tx: Any, run: Run, draw: Random) -> None:
@@ -202,7 +212,7 @@ PRESENCE: list[dict[str, Any]] = [
 ]
 JOBS: dict[str, Job] = {
     job.__name__: job
-    for job in (transfer, lists, rank, hot, stock, cell, feed, insert_row, renew_folder, desk)
+    for job in (transfer, lists, audit, rank, hot, stock, cell, feed, insert_row, renew_folder, desk)
 }
 PEEKING: dict[str, Job] = {
     job.__name__: job for job in (peek_row, peek_copy, peek_folder, peek_token, peek_test)

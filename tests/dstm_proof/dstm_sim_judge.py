@@ -16,9 +16,20 @@ from typing import Any
 
 from dstm_bank_checker import Point, check_points
 from dstm_checker import Read, Transaction, check_lists
-from dstm_naive import NOTHING, Change, Look, apply_change, apply_op, change_of, find, looks_of, must_conflict
+from dstm_naive import (
+    NOTHING,
+    Change,
+    Look,
+    apply_change,
+    apply_op,
+    change_of,
+    copied,
+    find,
+    looks_of,
+    must_conflict,
+    path_of,
+)
 from dstm_sim_jobs import ACCOUNTS, STOCK, TOTAL, Run
-from dstm_sim_links import decode, encode
 
 
 @dataclass
@@ -80,10 +91,6 @@ def judge(
     return findings
 
 
-def _copy(value: Any) -> Any:
-    return decode(encode(value))
-
-
 def _replay(epoch: Epoch, epochs: dict[str, Epoch]) -> Iterator[str]:
     version, document = -1, None
     if epoch.parent is None:
@@ -100,7 +107,7 @@ def _replay(epoch: Epoch, epochs: dict[str, Epoch]) -> Iterator[str]:
         if entry.version != version + 1:
             yield f"versions: {entry.version} follows {version} in the log"
             return
-        version, document = entry.version, _copy(document)
+        version, document = entry.version, copied(document)
         for change in entry.changes:
             document = apply_change(document, change_of(change))
         epoch.documents[version] = document
@@ -167,7 +174,7 @@ def _broken(looks: Iterable[Look], changes: Iterable[Change]) -> Look | None:
 
 
 def _wrong_changes(epoch: Epoch, version: int, body: dict[str, Any]) -> Iterator[str]:
-    document = _copy(epoch.documents[version - 1])
+    document = copied(epoch.documents[version - 1])
     try:
         for op in body["ops"]:
             document = apply_op(document, op)
@@ -225,20 +232,23 @@ def _told(epochs: dict[str, Epoch], runs: Iterable[Run]) -> Iterator[str]:
 def _acknowledged(epochs: dict[str, Epoch], run: Run) -> Iterator[str]:
     assert run.committed is not None
     name, version = run.committed
-    while name in epochs and version not in epochs[name].entries and epochs[name].parent is not None:
+    while name in epochs and version not in epochs[name].documents and epochs[name].parent is not None:
         name = epochs[name].parent[0]  # told by a copy of the epoch in which it was committed
     document = epochs[name].documents.get(version) if name in epochs else None
     if document is None:
         yield f"lost commit: run {run.identity} ({run.kind}) was acknowledged as {name[:6]}:{version}"
+    elif run.only_reads:
+        for pointer, value in run.saw.items():
+            if find(document, path_of(pointer)) != value:
+                yield f"wrong read: run {run.identity} saw another {pointer} than version {version} has"
     elif run.identity not in document["done"][run.client]:
         yield f"lost commit: version {version} does not hold run {run.identity} ({run.kind})"
-    elif run.identity in epochs[name].documents[version - 1]["done"][run.client]:
+    elif run.identity in epochs[name].documents.get(version - 1, {}).get("done", {}).get(run.client, ()):
         yield f"wrong version: run {run.identity} is older than the version {version} that was told"
     else:
         for pointer, value in run.expects.items():
-            path = tuple(pointer.split("/")[1:])
-            if find(document, path) != value:
-                yield f"wrong copy: {pointer} is {find(document, path)}, the copied was {value}"
+            if find(document, path_of(pointer)) != value:
+                yield f"wrong copy: {pointer} is not {value}, which was to be copied"
 
 
 def _effects(document: Any, lineage: dict[str, int], runs: Iterable[Run]) -> Iterator[str]:
@@ -260,7 +270,7 @@ def _found(document: Any, place: str) -> Any:
         return next(row["n"] for row in document["rows"] if str(row["id"]) == place[4:])
     if not place.startswith("/"):
         return len(document[place])
-    found = find(document, tuple(place.split("/")[1:]))
+    found = find(document, path_of(place))
     return None if found is NOTHING else found
 
 
@@ -275,7 +285,7 @@ def _histories(epoch: Epoch, lineage: dict[str, int], runs: Sequence[Run], end: 
             name, version = run.committed
             if version > lineage.get(name, -1):
                 continue
-            points.append(Point(str(run.identity), run.invoked, run.returned, version, True))
+            points.append(Point(str(run.identity), run.invoked, run.returned, version, not run.only_reads))
         history.append(
             Transaction(str(run.identity), run.outcome, tuple(run.steps), run.invoked, run.returned)
         )

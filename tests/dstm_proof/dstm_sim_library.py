@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from dstm_sim_jobs import JOBS, Run, take
-from dstm_sim_links import Connection
+from dstm_sim_links import Connection, encode
 from dstm_sim_world import World
 
 from realms.dstm.client.core import Core
@@ -70,7 +70,7 @@ class LibraryClient:
     """
     One client and its jobs; ``violations`` has what the library complained of.
 
-    :ivar states: (epoch, version) -> the document that the replica held
+    :ivar states: (epoch, version) -> the document that the replica held, as JSON
     """
 
     def __init__(self, world: World, name: str, jobs: int, connect: Callable[[], Connection | None]) -> None:
@@ -78,7 +78,7 @@ class LibraryClient:
         self.name = name
         self.remaining = jobs
         self.runs: list[Run] = []
-        self.states: dict[tuple[str, int], Any] = {}
+        self.states: dict[tuple[str, int], bytes] = {}
         self.violations: list[str] = []
         self.new_identity: Callable[[], int]
         self._connect = connect
@@ -148,7 +148,7 @@ class LibraryClient:
         return None if self._core.replica is None else thaw(self._core.replica.document.find(()))
 
     def _look(self, value: Any) -> None:
-        self.states[self.position] = self.document
+        self.states[self.position] = encode(self.document)
 
     # Jobs
 
@@ -168,12 +168,13 @@ class LibraryClient:
             run = Run(self.new_identity(), self.name, kind, base=self.position, invoked=invoked)
             runs.append(run)
             self.runs.append(run)
-            self.states[self.position] = self.document
+            self.states[self.position] = encode(self.document)
             job(tx, run, Random(draw.getrandbits(32)))
-            tx.push(f"/done/{self.name}", run.identity)
+            if not run.only_reads:
+                tx.push(f"/done/{self.name}", run.identity)
             return run
 
-        self._core.atomically(function, (), False, lambda outcome: self._settled(runs, outcome))
+        self._core.atomically(function, (), kind == "audit", lambda outcome: self._settled(runs, outcome))
 
     def _settled(self, runs: list[Run], outcome: Committed | BaseException) -> None:
         run = runs[-1]
@@ -182,7 +183,8 @@ class LibraryClient:
             run.outcome, run.committed = "ok", (outcome.epoch, outcome.version)
             if outcome.value is not run:
                 self.violations.append(f"{self.name}: settled with a run that is not the last")
-            if self.position[0] == outcome.epoch and self.position[1] < outcome.version:
+            is_behind = self.position[0] == outcome.epoch and self.position[1] < outcome.version
+            if is_behind and not run.only_reads:
                 self.violations.append(f"{self.name}: settled before the replica was there")
         elif isinstance(outcome, UnknownOutcome):
             run.outcome = "unknown"

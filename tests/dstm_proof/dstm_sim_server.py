@@ -187,10 +187,10 @@ class Server:
         self._open_space.submit(Submission(transaction, author, digest(transaction), 500), reply)
 
     def _check_commit(self, tx: str, answer: Committed) -> None:
-        """What is acknowledged is durable, under this tx."""
-        epoch = self._archive.epochs[answer.epoch]
-        entry = epoch.entries.get(answer.version)
-        if not self._archive.holds(answer.epoch, answer.version) or (entry is not None and entry.tx != tx):
+        """What is acknowledged is durable, under this tx; what only reads makes no version."""
+        entry = self._archive.epochs[answer.epoch].entries.get(answer.version)
+        is_other = entry is not None and entry.tx != tx and self.bodies[tx]["ops"]
+        if is_other or not self._archive.holds(answer.epoch, answer.version):
             self.violations.append(f"not durable: {tx} was acknowledged as version {answer.version}")
 
     def _check_reject(self, tx: str, error: DstmError) -> None:
@@ -215,10 +215,10 @@ class Server:
         if version is not None and epoch == space.epoch and version <= newest:
             known = space.hash_at(version)
             entries = space.since(version, newest)
-            if known is not None and known.hex() == hash and entries is not None:
-                if len(entries) <= _MOST_DELTAS:
-                    self._note("deltas")
-                    return {**reply, "deltas": [entry.delta().wire() for entry in entries]}
+            is_known = known is not None and known.hex() == hash
+            if is_known and entries is not None and len(entries) <= _MOST_DELTAS:
+                self._note("deltas")
+                return {**reply, "deltas": [entry.delta().wire() for entry in entries]}
         self._note("snapshot")
         return {**reply, "snapshot": thaw(space.durable.root)}
 

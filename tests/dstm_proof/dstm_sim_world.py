@@ -25,6 +25,8 @@ class World:
     :ivar random: the only source of chance
     """
 
+    most_events = 100_000  # a schedule has about a thousand; more mean that something goes round and round
+
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.now = 0.0
@@ -41,10 +43,12 @@ class World:
     def run(self, until_ms: float) -> None:
         """Let time pass until ``until_ms``, or until nothing is left to happen."""
         events = self._events
-        while events and events[0][0] <= until_ms:
+        while events and events[0][0] <= until_ms and self._count <= self.most_events:
             self.now, _, cell = heapq.heappop(events)
             if cell:
                 cell.pop()()
+        if self._count > self.most_events:
+            raise RuntimeError(f"{self._count} events: this goes round and round")
         self.now = max(self.now, until_ms)
 
     def chance(self, probability: float) -> bool:

@@ -22,6 +22,7 @@ from typing import Any
 from dstm_sim_disk import Archive, Content, Disk, Faults, Observed, SimLog
 from dstm_sim_judge import judge
 from dstm_sim_library import LibraryClient
+from dstm_sim_links import decode
 from dstm_sim_plain import PlainClient
 from dstm_sim_server import Server
 from dstm_sim_world import World
@@ -66,7 +67,7 @@ class Schedule:
         self.directory = directory
         self.backup: Content | None = None
         self.restores = self.log_kind == "sim" and draw.random() < 0.08
-        self._identity = 0
+        self._identity = 100  # so that it is no number of the opening document
         names = [f"p{number}" for number in range(draw.randint(1, 3))]
         libraries = [f"l{number}" for number in range(draw.randint(1, 2))]
         everybody = [*names, *libraries, "feeder"]
@@ -111,13 +112,22 @@ class Schedule:
     # What happens
 
     def run(self) -> Result:
+        try:
+            self._happen()
+            findings = [*self._violations(), *self._unequal()]
+            findings += self._judged([run for client in self.everybody for run in client.runs])
+        except Exception as error:
+            findings = [*self._violations(), f"raised: {error!r}"]
+        self.server.kill()
+        return Result(self.seed, findings, self._notes())
+
+    def _happen(self) -> None:
         world = self.world
         self.server.start()
         for client in self.everybody:
             client.new_identity = self.new_identity
             world.after(world.between(0, 20), client.start)
-        crashes = world.random.randint(1, 3)
-        moments = sorted(world.between(8, 120) for _ in range(crashes))
+        moments = sorted(world.between(8, 120) for _ in range(world.random.randint(1, 3)))
         for moment in moments:
             world.after(moment, self._crash)
         for _ in range(world.random.randint(0, 6)):
@@ -127,10 +137,6 @@ class Schedule:
         world.run(250)
         self._calm_down()
         self._come_to_an_end()
-        findings = [*self._violations(), *self._unequal()]
-        findings += self._judged([run for client in self.everybody for run in client.runs])
-        self.server.kill()
-        return Result(self.seed, findings, self._notes())
 
     def _crash(self) -> None:
         self.crashes += 1
@@ -186,7 +192,7 @@ class Schedule:
         for client in self.everybody:
             for (epoch, version), document in client.states.items():
                 known = epochs[epoch].documents.get(version) if epoch in epochs else None
-                if known is not None and known != document:
+                if known is not None and known != decode(document):
                     findings.append(f"wrong replica: {client.name} at version {version}")
                 elif known is None and not self.archive.holds(epoch, version):
                     findings.append(f"phantom version: {client.name} was at {epoch[:6]}:{version}")

@@ -25,7 +25,15 @@ def _processes(first: int, count: int) -> list["subprocess.Popen[str]"]:
     share = -(-count // cores)
     return [
         subprocess.Popen(
-            [sys.executable, "-W", "error", str(HERE / "dstm_simulation.py"), str(seed), "--count", str(share)],
+            [
+                sys.executable,
+                "-W",
+                "error",
+                str(HERE / "dstm_simulation.py"),
+                str(seed),
+                "--count",
+                str(share),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
