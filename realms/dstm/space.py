@@ -201,7 +201,7 @@ class Space(Durable):
         if len(self._arrivals):
             self._decide(sequencer, now_ms)
         self._flush(sequencer)
-        self._set_timer(self._next_time(sequencer))
+        self._set_timer(self._next_time(sequencer, now_ms))
 
     def _is_due(self, sequencer: Sequencer, now_ms: int) -> bool:
         due_ms = sequencer.next_due()
@@ -368,14 +368,16 @@ class Space(Durable):
             self._answer(ticket, DstmError(UNAVAILABLE, "the session has left"))
         sequencer = self._opened
         if sequencer is not None:
-            sequencer.left(session_id, self._surroundings.now_ms())
+            now_ms = self._surroundings.now_ms()
+            sequencer.left(session_id, now_ms)
             if self.state == "open":
-                self._set_timer(self._next_time(sequencer))
+                self._set_timer(self._next_time(sequencer, now_ms))
 
-    def _next_time(self, sequencer: Sequencer) -> int | None:
+    def _next_time(self, sequencer: Sequencer, now_ms: int) -> int | None:
         """Tell when something is to be undone, or whoever was held back has waited enough."""
-        # with a full batch, the end of its write brings the next turn
-        times = [None if sequencer.is_full else sequencer.next_due()]
+        times = [sequencer.next_due()]
+        if sequencer.is_full and self._is_due(sequencer, now_ms):
+            times = []  # the end of the write brings the turn in which there is room for that
         if self._arrivals.has_deferred and self._fairness.favour is not None:
             times.append(self._fairness.favour.until_ms)
         return min((time for time in times if time is not None), default=None)
