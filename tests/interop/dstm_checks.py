@@ -84,6 +84,7 @@ async def check_conflicts(case: Any) -> None:
     for space in (one, two):
         await space.atomically(until, "/count", 20)
     assert one.counters.conflicts + two.counters.conflicts > 0
+    assert one.counters.digests + two.counters.digests > 0
     assert one.counters.mismatches == two.counters.mismatches == 0
 
 

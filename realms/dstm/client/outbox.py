@@ -389,9 +389,9 @@ class Outbox:
 
         def check() -> None:
             self._arrival_timer = False
-            if self._arriving and self._arriving[0][0] <= expected:
-                self._fetching = expected
-                self._synchronizer.resync()
+            late = bool(self._arriving) and self._arriving[0][0] <= expected
+            if late and self._synchronizer.resync():
+                self._fetching = expected  # a sync that began before might not bring it
             self._expect_arrivals()
 
         self._surroundings.later(self._settings.arrival_seconds, check)

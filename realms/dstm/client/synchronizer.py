@@ -162,10 +162,12 @@ class Synchronizer:
 
     # Syncing
 
-    def resync(self) -> None:
-        """Ask for what is missing, unless that is being done."""
-        if self.state is State.LIVE:
-            self._sync()
+    def resync(self) -> bool:
+        """Ask for what is missing, unless that is being done; return whether it was asked for now."""
+        if self.state is not State.LIVE:
+            return False
+        self._sync()
+        return True
 
     def _repair(self) -> None:
         if self._dropped or self._suspect:

@@ -163,6 +163,18 @@ def test_a_view_may_have_nothing_to_show_of_a_commit() -> None:
     assert play.outcomes == [4]
 
 
+def test_a_sync_that_began_before_the_commit_does_not_settle_it(play: Play) -> None:
+    play.do(count)
+    play.link.event(delta(4, 5))
+    play.committed(8)
+    play.timers.advance(1)
+    play.link.answer(SYNC, deltas=[delta(1, 5)], version=5, epoch=EPOCH)
+    assert (play.outcomes, play.core.state) == ([], State.LIVE)
+    play.timers.advance(1)
+    play.link.answer(SYNC, deltas=[delta(5, 8)], version=8, epoch=EPOCH)
+    assert play.outcomes == [8]
+
+
 def test_it_is_settled_when_its_history_ends(play: Play) -> None:
     play.do(count)
     play.committed(2)
