@@ -99,12 +99,7 @@ def open_database(files: Files, around: Surroundings) -> Known:
     try:
         if not files.main.exists():
             _create(files, around)
-        inspected = _inspect(files, around)
-        if inspected is None:
-            _adopt(files, around)
-            inspected = _inspect(files, around)
-        if inspected is None:
-            raise LogUnavailable(f"{files.main}: it changes while it is being opened")
+        inspected = _inspect(files, around) or (_adopt(files, around), wal.Wal({}))
         return _open_known(files, around, *inspected)
     except (sqlite3.Error, OSError) as error:
         raise fault(error, files.main) from error
@@ -171,8 +166,8 @@ def _has_number_of(seal: Seal, files: Files, around: Surroundings) -> bool:
     return (state.epoch, state.number) == (seal.epoch, seal.number)
 
 
-def _adopt(files: Files, around: Surroundings) -> None:
-    """Check the whole of a copy, and make it this directory's own, in a new epoch."""
+def _adopt(files: Files, around: Surroundings) -> Seal:
+    """Check the whole of a copy, and make it this directory's own, in a new epoch; give its seal."""
     with files.main.open("rb") as file:
         versions = file.read(20)[18:]
     if versions not in (b"", b"\1\1", b"\2\2"):  # which SQLite would take for a file to be read only
@@ -196,7 +191,7 @@ def _adopt(files: Files, around: Surroundings) -> None:
         _enter_wal_mode(connection, files)
     finally:
         opened.close()
-    _seal_file(files, state, head)
+    return _seal_file(files, state, head)
 
 
 def _enter_wal_mode(connection: sqlite3.Connection, files: Files) -> None:
@@ -210,7 +205,7 @@ def _enter_wal_mode(connection: sqlite3.Connection, files: Files) -> None:
     truncate(connection, files)
 
 
-def _seal_file(files: Files, state: State, head: Head) -> None:
+def _seal_file(files: Files, state: State, head: Head) -> Seal:
     """Seal a database that is closed and has nothing in its write-ahead log."""
     seal = Seal(
         files.seal, schema.PAGE_SIZE, state.epoch, state.number, Mark(state.epoch, head.seq, head.version)
@@ -218,6 +213,7 @@ def _seal_file(files: Files, state: State, head: Head) -> None:
     seal.take_file(files.main)
     seal.save()
     seal.close()
+    return seal
 
 
 def _open_known(files: Files, around: Surroundings, seal: Seal, log: wal.Wal) -> Known:

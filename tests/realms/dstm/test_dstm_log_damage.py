@@ -3,16 +3,20 @@ A byte that has changed, a file that is cut or gone: found at the opening, with 
 acknowledged is dropped without a word.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from struct import unpack
+from struct import pack, unpack
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import pytest
 from dstm_logs import HASH, commit, commits, crash, fill, reject, sqlite_log, versions
+from msgspec.structs import replace
 
 from realms.dstm.document import Document
 from realms.dstm.log import LogRefused, LogUnavailable, Record, wal
+from realms.dstm.log.rows import NO_SUM, encode, link
 from realms.dstm.log.schema import PAGE_SIZE
 from realms.dstm.log.seal import BLOCK_AT
 from realms.dstm.log.sqlite import SqliteLog
@@ -82,8 +86,8 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Image:
     return take(log.path, records, document, directory / "image")
 
 
-def outcome(image: Image, path: Path) -> str:
-    """Open the files, use them, and say ``right``, or what was refused; anything else fails."""
+def outcome(image: Image, path: Path, *, is_used: bool = True) -> str:
+    """Open the files, read all, use them, and say ``right``, or what was refused; anything else fails."""
     log = sqlite_log(path, window=10)
     try:
         found = log.open()
@@ -93,6 +97,8 @@ def outcome(image: Image, path: Path) -> str:
         head = image.records[-1].version
         assert (found.snapshot_version, found.document) == (180, image.document)
         assert list(log.read(0, 1000)) == image.records
+        if not is_used:
+            return "right"
         log.write([commit(head + 1)])
         log.save_snapshot(head + 1, HASH, image.document, [])
         log.trim(150, 0)
@@ -160,7 +166,7 @@ def test_every_flip_in_the_write_ahead_log_is_found(crashed: Image, tmp_path: Pa
         path = crashed.put(tmp_path / "image", crashed.flipped("-wal", at, mask))
         frame = 0 if at < wal.HEADER.size else (at - wal.HEADER.size) // size * size + wal.HEADER.size
         expected = f"refused {path}-wal, offset {frame}" if at < end else "right"
-        assert outcome(crashed, path) == expected
+        assert outcome(crashed, path, is_used=False) == expected
 
 
 def test_every_flip_in_the_seal_is_found(crashed: Image, closed: Image, tmp_path: Path) -> None:
@@ -168,7 +174,7 @@ def test_every_flip_in_the_seal_is_found(crashed: Image, closed: Image, tmp_path
     for image in (crashed, closed):
         for at, mask in positions(image.files["-seal"], "seal"):
             path = image.put(tmp_path / "image", image.flipped("-seal", at, mask))
-            found = outcome(image, path)
+            found = outcome(image, path, is_used=False)
             assert found == "right" if at < BLOCK_AT else found.startswith(f"refused {path}-seal")
 
 
@@ -340,9 +346,6 @@ def test_copy_with_a_damaged_write_ahead_log(crashed: Image, tmp_path: Path) -> 
 
 def test_seal_of_another_format(closed: Image, tmp_path: Path) -> None:
     """A seal of a later format is refused."""
-    from struct import pack
-    from zlib import crc32
-
     seal = closed.files["-seal"]
     head = seal[BLOCK_AT : BLOCK_AT + 8] + pack(">I", 2) + seal[BLOCK_AT + 12 : BLOCK_AT + 64]
     files = closed.files | {"-seal": seal[:BLOCK_AT] + head + pack(">I", crc32(head)) + seal[BLOCK_AT + 68 :]}
@@ -384,6 +387,37 @@ def test_rows_have_their_own_sums(tmp_path: Path, statement: str, place: str) ->
     with pytest.raises(LogRefused) as refused:
         sqlite_log(path).open()
     assert place in refused.value.place
+
+
+def test_right_sums_of_wrong_content(tmp_path: Path) -> None:
+    """A state or a snapshot that has the right sums and cannot be read is refused, too."""
+    log, *_ = build(tmp_path)
+    assert log._known is not None
+    state, content = log._known.state, log._known.opened.content
+    assert state.snapshot is not None
+    first = state.snapshot.first
+    places = []
+    other_end = replace(state.snapshot, sum=b"x" * 8)
+    wrong = b"\xc1"
+    wrong_sum = link(NO_SUM, first, wrong)
+    no_snapshot = replace(state.snapshot, last=first, sum=wrong_sum)
+    body = encode([5])
+    steps: list[Callable[[], Any]] = [
+        lambda: content.put_state(replace(state, snapshot=other_end)),
+        lambda: content.put_state(replace(state, snapshot=no_snapshot)),
+        lambda: damage_row(log, "REPLACE INTO state VALUES (1, ?, ?)", body, link(NO_SUM, 1, body)),
+    ]
+    for number, step in enumerate(steps):
+        step()
+        if number == 1:
+            damage_row(log, "UPDATE chunks SET body = ?, sum = ? WHERE id = ?", wrong, wrong_sum, first)
+        path = crash(log.path, tmp_path / f"image{number}")
+        with pytest.raises(LogRefused) as refused:
+            sqlite_log(path).open()
+        places.append(refused.value.place.removeprefix(f"{path}, "))
+    last = state.snapshot.last
+    assert places == [f"table chunks, row {last}", f"table chunks, rows {first} to {first}", "table state"]
+    log.close()
 
 
 def test_old_row_is_found_when_it_is_read(tmp_path: Path) -> None:

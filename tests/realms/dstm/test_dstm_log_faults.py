@@ -36,7 +36,7 @@ class Disk:
     def connect(self, path: Path, mode: str, busy_s: float) -> sqlite3.Connection:
         if self.fault == "read-only" and mode == "rw":
             mode = "ro"
-        if self.fault == "no file descriptors":
+        if self.fault == "no file descriptors" and mode == "rw":
             raise failure(sqlite3.SQLITE_CANTOPEN, "unable to open database file")
         connection = connect(path, mode, busy_s)
         return Failing(connection, self) if mode == "rw" else connection  # type: ignore[return-value]
@@ -254,6 +254,14 @@ def test_a_file_in_the_place_of_the_directory(tmp_path: Path) -> None:
         log.open()
     with pytest.raises(LogUnavailable, match="Not a directory"):
         log.drop()
+
+
+def test_reading_fails(log: SqliteLog) -> None:
+    """What SQLite cannot read is refused with its own words."""
+    assert log._known is not None
+    log._known.opened.connection.execute("DROP TABLE records")
+    with pytest.raises(LogRefused, match="no such table: records"):
+        list(log.read(0, 9))
 
 
 def test_the_answer_is_lost(log: SqliteLog, disk: Disk) -> None:
