@@ -16,7 +16,7 @@ from realms.dstm.access import BOTH, READ, UNIFORM, AnySight
 from realms.dstm.api_waits import VersionWaits
 from realms.dstm.arguments import optional_integer, optional_text, text
 from realms.dstm.authorize import refused
-from realms.dstm.config import SpaceConfig, limits_of
+from realms.dstm.config import SpaceConfig, limits_of, settings_of
 from realms.dstm.decisions import Author
 from realms.dstm.errors import EPOCH, STALE, DstmError
 from realms.dstm.eyes import Eye, Eyes
@@ -60,7 +60,10 @@ class SpaceApi:
         space.on_entries = self.told
 
     def reconfigure(self, config: SpaceConfig) -> None:
-        """Take changed settings."""
+        """Take changed settings; the bounds of what is remembered change with the next start."""
+        if config == self.config:
+            return
+        self.space.configure(settings_of(config))
         if config.access != self.config.access:
             self.eyes = Eyes(config)
             self.feed.restart()

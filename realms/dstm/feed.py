@@ -57,7 +57,7 @@ class Feed:
         self._source = source
         self._host = host
         self._views = views
-        self._trails: OrderedDict[tuple[str, str], Trail] = OrderedDict()  # (eye, view id) -> Trail
+        self.trails: OrderedDict[tuple[str, str], Trail] = OrderedDict()  # (eye, view id) -> Trail
         self._told: tuple[int, Document] | None = None  # the version up to which was told
         self._digest_due = 0
         self._digest: tuple[int, str] | None = None  # to be told
@@ -93,7 +93,7 @@ class Feed:
 
     def restart(self) -> None:
         """Forget all trails, because what somebody may see has changed: whoever followed one meets a gap."""
-        self._trails.clear()
+        self.trails.clear()
 
     def _publish(
         self, topic: str, view: View | None, entries: Sequence[Entry], before: list[Document], eyes: Eyes
@@ -141,12 +141,12 @@ class Feed:
     def _followed(self, eye: Eye, view: View | None, version: int) -> Trail:
         """Give the trail that has looked at all versions up to ``version``; a new one where that can't be."""
         key = (eye.key, "" if view is None else view.id)
-        trail = self._trails.get(key)
+        trail = self.trails.get(key)
         if trail is None or not self._catch_up(trail, version):
             sight = _sight(eye, view)
             trail = Trail(sight, f"{key[0]} {key[1]}", self._source.epoch, version)
-            self._trails[key] = trail
-        self._trails.move_to_end(key)
+            self.trails[key] = trail
+        self.trails.move_to_end(key)
         return trail
 
     def _catch_up(self, trail: Trail, version: int) -> bool:
@@ -162,8 +162,8 @@ class Feed:
         return True
 
     def _forget_trails(self) -> None:
-        while len(self._trails) > MAX_TRAILS:
-            self._trails.popitem(last=False)
+        while len(self.trails) > MAX_TRAILS:
+            self.trails.popitem(last=False)
 
     def _time(self, version: int) -> int:
         entries = self._source.since(version - 1, version)

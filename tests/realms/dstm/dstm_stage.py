@@ -13,9 +13,18 @@ from realm_play import may, roles
 
 from realms.dstm.config import DstmConfig, SpaceConfig
 from realms.dstm.extension import DstmExtension
+from realms.dstm.log import Log
+from realms.dstm.log.memory import MemoryLog
 from router.wamp.serializers import JSON, MSGPACK
 
 SPACE = "shop"
+
+
+class OneEpoch(DstmExtension):
+    """Its logs in memory have the same epoch in each test, so that hashes are the same too."""
+
+    def log(self, name: str, config: SpaceConfig) -> Log:
+        return MemoryLog(epoch=lambda: "e" * 32) if config.log == "memory" else super().log(name, config)
 
 
 class Stage(ExtensionPlay):
@@ -34,7 +43,7 @@ class Stage(ExtensionPlay):
         self.settings = msgspec.convert({"spaces": given, **more}, DstmConfig)
         names = {role for space in given.values() for role in space.get("access", ())}
         permissions: dict[str, Any] = {name: [may("")] for name in {"clerk", *names}}
-        super().__init__({"dstm": DstmExtension}, {"dstm": self.settings}, data, roles=roles(**permissions))
+        super().__init__({"dstm": OneEpoch}, {"dstm": self.settings}, data, roles=roles(**permissions))
         self.requests: dict[str, int] = {}
 
     @property
@@ -140,3 +149,18 @@ class Stage(ExtensionPlay):
 def space_config(**settings: Any) -> SpaceConfig:
     """Give the settings of a space."""
     return msgspec.convert(settings, SpaceConfig)
+
+
+def never_zero(value: Any) -> str | None:
+    """A predicate of constraints."""
+    return "is zero" if value == 0 else None
+
+
+def tells_all(value: Any) -> str:
+    """A predicate that refuses, and tells what it has seen."""
+    return f"seen: {value}"
+
+
+def peek(tx: Any) -> Any:
+    """A transaction function that reads everything."""
+    return tx.get("", None)
