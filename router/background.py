@@ -13,7 +13,6 @@ Rules of this file:
 """
 
 import sys
-
 from collections.abc import Callable
 from queue import Full, SimpleQueue
 from threading import Thread
