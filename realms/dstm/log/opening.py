@@ -27,7 +27,7 @@ from realms.dstm.log.content import Content
 from realms.dstm.log.faults import fault
 from realms.dstm.log.files import Files, beside, move, sync_directory
 from realms.dstm.log.rows import Head, State
-from realms.dstm.log.seal import Mark, Seal
+from realms.dstm.log.seal import MARK_DAMAGED, Mark, Seal
 
 Connect = Callable[..., sqlite3.Connection]  # as schema.connect
 
@@ -147,6 +147,8 @@ def _inspect(files: Files, around: Surroundings) -> tuple[Seal, wal.Wal] | None:
         )
     if seal is None:
         return None
+    if seal.is_torn and not log.pages:  # nothing was being written
+        raise LogRefused(f"{files.seal}, offset 0", MARK_DAMAGED)
     page = seal.differing(files.main, log.pages, log.size)
     if page is not None and (log.pages or _has_number_of(seal, files, around)):
         raise LogRefused(f"{files.main}, offset {(page - 1) * seal.page_size}, page {page}", COPY_HINT)

@@ -6,7 +6,7 @@ It has two parts:
 - The *mark*, written in place after every acknowledged write: how far the log goes. It is not synced, so
   after a loss of power it may be some seconds old, but it is never ahead. A log that ends before its mark
   has lost what was acknowledged, or is an older copy. It is written alternately to two slots, of which a
-  loss of power may tear one: a bad slot counts for nothing while the other is good.
+  loss of power may tear one: a bad slot counts for nothing while the other is good, but only after a crash.
 - The *sums*, one CRC-32 for each page of the database file, replaced as a whole at each checkpoint, before
   SQLite may begin its write-ahead log anew. A page must have its sum unless the write-ahead log holds it.
   So every byte of the database file is checked at each opening, whether SQLite uses it or not.
@@ -15,6 +15,7 @@ Without a seal a file counts as a copy: it is verified record by record and gets
 """
 
 import os
+import sys
 import zlib
 from array import array
 from collections.abc import Collection
@@ -33,9 +34,10 @@ HEAD: Final = Layout(
 )  # name, format, page size, epoch, number, pages, zeros, sum of the sums
 BLOCK_AT: Final = 2 * SLOT.size
 SUMS_AT: Final = BLOCK_AT + HEAD.size + 4
-NAME: Final = b"DSTMseal"
+NAME: Final = b"DSTMseal" if sys.byteorder == "little" else b"DSTMSEAL"  # the order of the sums
 MARK: Final = b"mark"
 FORMAT: Final = 1
+MARK_DAMAGED: Final = "the mark of the seal is damaged"
 READ_BYTES: Final = 1024**2
 
 
@@ -53,6 +55,7 @@ class Seal:
 
     :ivar epoch: of the log when the sums were taken; with ``number`` it identifies the state of the file
     :ivar number: of the checkpoint
+    :ivar is_torn: one slot of the mark is bad, so that ``mark`` may be one write behind
     """
 
     def __init__(self, path: Path, page_size: int, epoch: str, number: int, mark: Mark) -> None:
@@ -61,6 +64,7 @@ class Seal:
         self.epoch = epoch
         self.number = number
         self.mark = mark
+        self.is_torn = False
         self.sums = array("I")  # of page 1, 2, ...
         self._turn = 0
         self._descriptor = -1
@@ -93,9 +97,13 @@ class Seal:
         block = content[SUMS_AT:]
         if len(block) != 4 * pages or zlib.crc32(block) != sums_sum:
             raise LogRefused(f"{path}, offset {SUMS_AT}", "the sums of the seal are damaged")
-        mark, turn = _read_mark(content, path)
+        slots = [slot for at in (0, SLOT.size) if (slot := _read_slot(content[at : at + SLOT.size]))]
+        if not slots:
+            raise LogRefused(f"{path}, offset 0", MARK_DAMAGED)
+        mark, turn = max(slots, key=lambda slot: slot[1])
         seal = cls(path, page_size, epoch.hex(), number, mark)
-        seal.sums = array("I", unpack(f"<{pages}I", block))
+        seal.sums.frombytes(block)
+        seal.is_torn = len(slots) < 2
         seal._turn = turn
         return seal
 
@@ -177,7 +185,7 @@ class Seal:
             OSError: it could not be written; the old one is still there.
             LogBroken: fsync failed.
         """
-        block = pack(f"<{len(self.sums)}I", *self.sums)
+        block = self.sums.tobytes()
         head = HEAD.pack(
             NAME,
             FORMAT,
@@ -224,15 +232,8 @@ class Seal:
             self._descriptor = -1
 
 
-def _read_mark(content: bytes, path: Path) -> tuple[Mark, int]:
-    """Give the newer of the good slots, and its turn."""
-    slots = [slot for at in (0, SLOT.size) if (slot := _read_slot(content[at : at + SLOT.size]))]
-    if not slots:
-        raise LogRefused(f"{path}, offset 0", "the mark of the seal is damaged")
-    return max(slots, key=lambda slot: slot[1])
-
-
 def _read_slot(slot: bytes) -> tuple[Mark, int] | None:
+    """Give a mark and its turn, or None if the slot is torn."""
     name, epoch, seq, version, turn, _, slot_sum = SLOT.unpack(slot)
     if name != MARK or zlib.crc32(slot[:-4]) != slot_sum:
         return None

@@ -43,6 +43,7 @@ def test_saved(seal: Seal) -> None:
     """What was saved is loaded."""
     found = loaded(seal)
     assert (found.page_size, found.epoch, found.number) == (PAGE, EPOCH, 7)
+    assert not found.is_torn
     assert found.mark == Mark(EPOCH, 5, 3)
     assert found.sums == seal.sums
     assert len(found.sums) == 4
@@ -70,7 +71,9 @@ def test_torn_slot(seal: Seal, slot: int) -> None:
     content = bytearray(seal.path.read_bytes())
     content[slot * SLOT.size + 30] ^= 1
     seal.path.write_bytes(content)
-    assert loaded(seal).mark.seq in (6, 7)
+    found = loaded(seal)
+    assert found.is_torn
+    assert found.mark.seq in (6, 7)
     content[(1 - slot) * SLOT.size + 30] ^= 1
     seal.path.write_bytes(content)
     with pytest.raises(LogRefused, match="offset 0: the mark of the seal is damaged"):
