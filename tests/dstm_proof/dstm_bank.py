@@ -134,6 +134,7 @@ class BankClient:
         self._id = f"{self._draw.getrandbits(128):032x}"
         self._number = self._counter = 0
         self._body: dict[str, Any] | None = None
+        self._sent: dict[str, Any] | None = None  # the last body that was sent
         self._pending: tuple[str, str, str, int, float] | None = None
         self._link: RawClient | None = None
         self._is_live = False
@@ -142,6 +143,7 @@ class BankClient:
     async def run(self) -> None:
         """Live until stopped and nothing is undecided."""
         while not self.is_stopping or self._pending is not None:
+            self._is_live = False
             self._link = RawClient(self._on_event)
             try:
                 await self._link.join(self._port)
@@ -161,7 +163,6 @@ class BankClient:
             self._link.cut()
 
     async def _serve(self, link: RawClient) -> None:
-        self._is_live = False
         self._backlog.clear()
         await link.subscribe("dstm.bank.delta")
         await self.synchronize(link)
@@ -251,6 +252,8 @@ class BankClient:
             self._body = self._make_body()
         body = self._body
         doubled = self._draw.random() < 0.05
+        self._ledger.counts["bodies sent again after a cut"] += body is self._sent
+        self._sent = body
         requests = [link.call("dstm.bank.commit", **body) for _ in range(2 if doubled else 1)]
         answers = await asyncio.gather(*requests, return_exceptions=True)
         if doubled:
@@ -261,6 +264,7 @@ class BankClient:
     def _compare(self, answers: list[Any]) -> None:
         if any(isinstance(answer, (Cut, NoAnswer)) for answer in answers):
             return
+        self._ledger.counts["bodies answered twice"] += 1
         told = [answer.uri if isinstance(answer, CallFailed) else answer[1]["version"] for answer in answers]
         if told[0] != told[1] and not any(uri in told for uri in _NOTHING_DECIDED):
             self._ledger.found("two outcomes", self.name, f"one body was answered by {told}")
@@ -271,7 +275,6 @@ class BankClient:
         elif isinstance(answer, BaseException):
             raise answer
         else:
-            self._ledger.counts["duplicates answered"] += bool(answer[1].get("dup"))
             self._finish("ok", answer[1]["version"])
 
     def _refused(self, error: CallFailed) -> None:

@@ -52,7 +52,8 @@ class RawClient:
         try:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
             self._writer.write(bytes((0x7F, 0xF1, 0, 0)))
-            assert (await self._reader.readexactly(4))[:2] == bytes((0x7F, 0xF1))[:1] + bytes((0xF1,))
+            answer = await self._reader.readexactly(4)
+            assert (answer[0], answer[1] & 15) == (0x7F, 1), answer
             self._send([1, realm, {"roles": _ROLES}])
             welcome = await asyncio.wait_for(self._receive(), PATIENCE)
         except (OSError, EOFError) as error:
@@ -93,6 +94,8 @@ class RawClient:
                 self._dispatch(await self._receive())
         except (OSError, EOFError) as error:
             self._end(Cut(str(error)))
+        finally:
+            self._writer.transport.abort()
 
     def _dispatch(self, message: Any) -> None:
         if message[0] == 36:  # EVENT
@@ -123,10 +126,10 @@ class RawClient:
     def cut(self) -> None:
         """Vanish without a FIN; what is not yet sent or read is lost."""
         self._end(Cut("on purpose"))
-        raw = self._writer.get_extra_info("socket")
-        if raw is not None:
+        if not self._writer.transport.is_closing():
+            raw = self._writer.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._writer.transport.abort()
+            self._writer.transport.abort()
 
     async def close(self) -> None:
         """End the reading task, whatever its state."""
