@@ -174,7 +174,7 @@ def status(api: SpaceApi, call: ProcedureCall) -> None:
     check_count(call.args, 0, 1)
     below = pointer(call.args[0]) if call.args else ROOT
     eye = api.eye(call.session)
-    sight = seen(eye, below, "args")
+    seen(eye, below, "args")
     counters = api.space.counters
     answer = {**api.space.status(), "log": api.config.log, "views": len(api.views)}
     for name, counter in (("commits", counters.commit_paths), ("conflicts", counters.conflict_paths)):
@@ -184,7 +184,7 @@ def status(api: SpaceApi, call: ProcedureCall) -> None:
             if _touches(parse(text), below)
             and (eye.sight is None or sight_at(parse(text), eye.sight).whole & READ)
         }
-    if not sight.whole & READ:
+    if eye.sight is not None:
         answer.pop("bytes", None)
         answer.pop("remembered_bytes", None)
     call.result(None, answer)

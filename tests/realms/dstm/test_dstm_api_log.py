@@ -101,4 +101,5 @@ class TestStatus:
         about = one.ask("spy", ".status")[1]
         assert about["commits_by_path"] == {"/open/n": 3}
         assert "bytes" not in about
-        assert one.ask("spy", ".status", "/open")[1]["bytes"] > 0
+        assert "bytes" not in one.ask("spy", ".status", "/open")[1]
+        assert one.ask("ann", ".status")[1]["bytes"] > 0
