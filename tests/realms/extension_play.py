@@ -30,6 +30,8 @@ class Log:
     def info(self, text: str, **values: Any) -> None:
         self.lines.append(text.format(**values))
 
+    error = info
+
     def failure(self, text: str, **values: Any) -> None:
         self.lines.append(text.format(**values))
         self.failures.append(repr(sys.exception()))

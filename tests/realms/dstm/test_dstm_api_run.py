@@ -117,10 +117,8 @@ def test_roles_say_who_may_run_it(one: Stage) -> None:
 
 
 def test_it_sees_what_its_caller_does_not() -> None:
-    hidden = {
-        "spy": [{"pointer": "/open", "allow": ["read"]}],
-        "clerk": [{"pointer": "/**", "allow": ["read", "write"]}],
-    }
-    one = Stage(access=hidden, functions=FUNCTIONS).enter("ann").enter("spy", role="spy")
+    everything = {"pointer": "/**", "allow": ["read", "write"]}
+    rules = {"spy": [{"pointer": "/open", "allow": ["read"]}], "clerk": [everything]}
+    one = Stage(access=rules, functions=FUNCTIONS).enter("ann").enter("spy", role="spy")
     one.put("ann", "", {"stock": {"apple": 3}})
     assert one.ask("spy", ".run", "take", "apple")[0] == [{"left": 2}]
