@@ -14,7 +14,7 @@ from realms.dstm.document import Document, Node, is_array, is_object, length, me
 from realms.dstm.log import Binding
 from realms.dstm.log.rows import encode
 
-CHUNK_BYTES: Final = 65_536
+CHUNK_BYTES: Final = 32_768
 
 
 def chunks(document: Document, bindings: Sequence[Binding]) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from threading import Lock
+from time import sleep
 from typing import Final
 
 from msgspec.structs import replace
@@ -46,7 +47,8 @@ TRANSACTION_BYTES: Final = 2 * 4096  # what a transaction adds to the write-ahea
 TRIM_ROWS: Final = 5000  # of one transaction
 TRIM_BYTES: Final = 64 * 4096  # that it adds to the write-ahead log, about
 READ_ROWS: Final = 32
-CHUNKS: Final = 8  # of a snapshot in one transaction
+CHUNKS: Final = 16  # of a snapshot in one transaction
+PAUSE_S: Final = 0.0005  # after a chunk was encoded: so long a waiting thread needs to get its turn
 
 _broken: set[Path] = set()  # files of which an fsync failed in this process
 
@@ -183,7 +185,7 @@ class SqliteLog:
                 raise ValueError(f"no snapshot of version {version}: the log ends at {known.head.version}")
             (before,) = known.opened.connection.execute("SELECT max(id) FROM chunks").fetchone()
         first = (before or 0) + 1
-        rows = linked(snapshots.chunks(document, bindings), first, NO_SUM)
+        rows = linked(_gently(snapshots.chunks(document, bindings)), first, NO_SUM)
         last, last_sum = self._store(rows)
         with self._transaction() as known:
             self._put(known, replace(known.state, snapshot=Snapshot(version, hash, first, last, last_sum)))
@@ -380,6 +382,13 @@ def _version_after(version: int, records: Iterable[Record]) -> int:
             raise ValueError(f"a {record.kind} of version {record.version} follows version {version}")
         version = record.version
     return version
+
+
+def _gently(bodies: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass ``bodies`` on with pauses: Python alone lets others wait for 5 ms and more, again and again."""
+    for body in bodies:
+        yield body
+        sleep(PAUSE_S)
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
