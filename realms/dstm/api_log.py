@@ -15,7 +15,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from realms.dstm.access import READ, AnySight
-from realms.dstm.api import SpaceApi, seen
+from realms.dstm.api import SpaceApi, refuse, seen
 from realms.dstm.api_commit import submit
 from realms.dstm.arguments import (
     check_count,
@@ -29,7 +29,6 @@ from realms.dstm.arguments import (
 from realms.dstm.authorize import NOT_AUTHORIZED, sight_at
 from realms.dstm.changes import Change
 from realms.dstm.errors import DstmError
-from realms.dstm.eyes import Eye
 from realms.dstm.log import Record
 from realms.dstm.pointer import ROOT, Path, parse
 from realms.dstm.transaction import CommitArguments, checked_transaction
@@ -55,21 +54,23 @@ def history(api: SpaceApi, call: ProcedureCall) -> None:
     limit = optional_integer(kwargs, "limit", 1, MOST_ENTRIES) or MOST_ENTRIES
     eye = api.eye(call.session)
     seen(eye, below, "pointer")
+    # No more are looked at for one call, whatever they show.
+    through = min(end, begin + limit - 1)
     if eye.sight is not None:
-        _answer(api, call, _seen_records(api, eye, begin, end, limit), below, end)
+        _answer(api, call, _seen_records(api, eye.sight, begin, through), below, through, end)
         return
-    entries = space.since(begin - 1, min(end, begin + limit - 1)) if begin <= end else []
+    entries = space.since(begin - 1, through) if begin <= end else []
     if entries is not None:
-        _answer(api, call, [entry.record for entry in entries], below, end)
+        _answer(api, call, [entry.record for entry in entries], below, through, end)
         return
 
     def told(records: Sequence[Record] | DstmError) -> None:
         if isinstance(records, DstmError):
-            call.error(records.uri, records.text, records.details)
+            refuse(call, records)
         else:
-            _answer(api, call, records, below, end)
+            _answer(api, call, records, below, through, end)
 
-    space.read_entries(begin, min(end, begin + limit - 1), told)
+    space.read_entries(begin, through, told)
 
 
 def _version(value: object, newest: int) -> int:
@@ -78,22 +79,18 @@ def _version(value: object, newest: int) -> int:
     return max(1, version if version >= 0 else newest + 1 + version)
 
 
-def _seen_records(api: SpaceApi, eye: Eye, begin: int, end: int, limit: int) -> list[Record]:
-    """Give the records in the window as the eye sees them, without those that show it nothing."""
-    assert eye.sight is not None
+def _seen_records(api: SpaceApi, sight: AnySight, begin: int, through: int) -> list[Record]:
+    """Give the records in the window as a sight shows them, without those of which it shows nothing."""
     space = api.space
     begin = max(begin, space.oldest_document + 1)
-    document = space.at(begin - 1) if begin <= end else None
-    entries = space.since(begin - 1, end) or []
+    document, entries = space.at(begin - 1), space.since(begin - 1, through)
     told: list[Record] = []
-    for entry in entries if document is not None else []:
-        assert document is not None
-        changes = visible_changes(document, entry.changes, eye.sight)
+    for entry in entries or ():
+        assert document is not None  # it is of what is remembered
+        changes = visible_changes(document, entry.changes, sight)
         document = document.apply(entry.changes)
         if changes:
             told.append(_with_changes(entry.record, changes))
-        if len(told) == limit:
-            break
     return told
 
 
@@ -101,30 +98,32 @@ def _with_changes(record: Record, changes: Iterable[Change]) -> Record:
     return replace(record, changes=tuple(changes))
 
 
-def _answer(api: SpaceApi, call: ProcedureCall, records: Iterable[Record], below: Path, end: int) -> None:
+def _answer(
+    api: SpaceApi, call: ProcedureCall, records: Iterable[Record], below: Path, through: int, end: int
+) -> None:
+    """Answer with the records up to version ``through`` that fit; ``end`` is the last one asked for."""
     entries: list[dict[str, Any]] = []
-    room, last = api.limits.page_bytes, None
+    room = api.limits.page_bytes
     for record in records:
-        if record.kind != "commit":
-            continue
         changes = [change for change in record.changes if _touches(parse(change.path), below)]
+        if record.kind != "commit" or (below and not changes):
+            continue
         room -= 100 + sum(60 + len(c.path) + (0 if c.op == "remove" else size(c.value)) for c in changes)
         if room < 0 and entries:
+            through = record.version - 1
             break
-        last = record.version
-        if changes or not below:
-            entries.append(
-                {
-                    "version": record.version,
-                    "time": record.time,
-                    "authid": record.authid,
-                    "authrole": record.authrole,
-                    "changes": [change.wire() for change in changes],
-                }
-            )
+        entries.append(
+            {
+                "version": record.version,
+                "time": record.time,
+                "authid": record.authid,
+                "authrole": record.authrole,
+                "changes": [change.wire() for change in changes],
+            }
+        )
     answer = {"epoch": api.space.epoch, "version": api.space.durable_version, "entries": entries}
-    if last is not None and last < end:
-        answer["next"] = last + 1
+    if through < end:
+        answer["next"] = through + 1
     call.result(None, answer)
 
 

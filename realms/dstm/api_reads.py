@@ -31,7 +31,8 @@ from realms.dstm.visible import can_show
 from realms.dstm.window import Entry
 from realms.extension import ProcedureCall
 
-MAX_DELTAS: Final = 10_000
+# More are looked at for nobody: a snapshot is nearly always smaller.
+MAX_DELTAS: Final = 2000
 
 
 class Target(NamedTuple):

@@ -29,6 +29,8 @@ from realms.extension import Host, Payload, Session
 EVENT_BYTES: Final = 256 * 1024
 DELTA_BYTES: Final = 1024 * 1024
 MAX_TRAILS: Final = 10_000
+# Versions that a trail nobody followed catches up in one turn; one that is further behind begins anew.
+MAX_BEHIND: Final = 1000
 
 
 class Source(Protocol):
@@ -152,7 +154,7 @@ class Feed:
     def _catch_up(self, trail: Trail, version: int) -> bool:
         if trail.seen == version:
             return True
-        entries = self._source.since(trail.seen, version)
+        entries = self._source.since(trail.seen, version) if version - trail.seen <= MAX_BEHIND else None
         document = self._source.at(trail.seen) if entries else None
         if not entries or document is None:
             return False

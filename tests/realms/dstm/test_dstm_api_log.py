@@ -74,7 +74,8 @@ class TestHistory:
     def test_what_is_hidden_is_not_in_it(self) -> None:
         one = stage(access=RULES).enter("spy", role="spy")
         assert versions(one, who="spy") == [1, 2, 4, 6]
-        assert versions(one, who="spy", limit=2) == [1, 2]
+        assert versions(one, who="spy", limit=3) == [1, 2]
+        assert one.ask("spy", ".history", 3, 5, limit=1)[1]["next"] == 4
         assert one.ask("spy", ".history", 1, 1)[1]["entries"][0]["changes"] == [
             {"op": "replace", "path": "", "value": {"open": {"n": 0}}}
         ]
