@@ -146,8 +146,8 @@ async def test_a_certificate_that_breaks_right_after_it_was_checked(
     before = node.configuration
     load = router.reload.load
 
-    def load_and_break(directory: Path) -> Any:
-        configuration = load(directory)
+    def load_and_break(directory: Path, **more: Any) -> Any:
+        configuration = load(directory, **more)
         (bench.directory / "key.pem").write_text("no key")
         return configuration
 
