@@ -19,10 +19,12 @@ from typing import Any
 
 from dstm_bank import OPENING, TOTAL, BankClient, Ledger
 from dstm_bank_checker import check_bank
+from dstm_bank_library import LibraryClient, SocketLink
 from dstm_checker import Anomaly
 from dstm_raw_client import RawClient
 from dstm_router_process import RouterProcess
 
+Client = BankClient | LibraryClient
 _CUTS_PER_SECOND = 10
 
 
@@ -53,14 +55,14 @@ async def run_bank(directory: Path, clients: int, seconds: float, kills: int, se
     started = time.monotonic()
     await asyncio.to_thread(router.start)
     try:
-        await _open_bank(router)
-        bank = [BankClient(f"c{number}", router.port, ledger, seed + number) for number in range(clients)]
+        await open_bank(router)
+        bank = make_clients(clients, router.port, ledger, seed)
         tasks = [asyncio.ensure_future(client.run()) for client in bank]
         await _let_happen(router, bank, seconds, kills, draw)
         for client in bank:
             client.is_stopping = True
         await asyncio.gather(*tasks)
-        version = await _settle(router, bank, ledger)
+        version = await settle(router, bank, ledger)
         code = await asyncio.to_thread(router.stop)
     except BaseException:
         router.kill()
@@ -73,7 +75,15 @@ async def run_bank(directory: Path, clients: int, seconds: float, kills: int, se
     return Summary(time.monotonic() - started, router.starts - 1, clients, version, ledger.counts, anomalies)
 
 
-async def _open_bank(router: RouterProcess) -> None:
+def make_clients(count: int, port: int, ledger: Ledger, seed: int) -> list[Client]:
+    """Give clients, of which each fourth uses the library."""
+    return [
+        (LibraryClient if number % 4 == 3 else BankClient)(f"c{number}", port, ledger, seed + number)
+        for number in range(count)
+    ]
+
+
+async def open_bank(router: RouterProcess) -> None:
     link = RawClient(lambda args, kwargs: None)
     await link.join(router.port)
     document = {"accounts": OPENING, "last": {}}
@@ -82,7 +92,7 @@ async def _open_bank(router: RouterProcess) -> None:
 
 
 async def _let_happen(
-    router: RouterProcess, bank: list[BankClient], seconds: float, kills: int, draw: random.Random
+    router: RouterProcess, bank: list[Client], seconds: float, kills: int, draw: random.Random
 ) -> None:
     """Cut sockets all the time; kill the router at moments spread over the time."""
     started = time.monotonic()
@@ -97,21 +107,32 @@ async def _let_happen(
         await asyncio.sleep(draw.uniform(0, 2 / _CUTS_PER_SECOND))
 
 
-async def _settle(router: RouterProcess, bank: list[BankClient], ledger: Ledger) -> int:
+async def settle(router: RouterProcess, bank: list[Client], ledger: Ledger) -> int:
     """Bring every replica to the end, compare it with the server, and complete the log from its history."""
     link = RawClient(lambda args, kwargs: None)
     await link.join(router.port)
     values, told = await link.call("dstm.bank.get", "/accounts")
     for client in bank:
-        await client.synchronize(link)
+        await _follow(client, link, router.port)
         ledger.counts["replicas at the end"] += 1
-        if client.replica.version != told["version"] or client.replica.balances != values[0]:
-            ledger.found("replica not equal", client.name, f"{client.replica.version}, {told['version']}")
+        if client.position != (told["epoch"], told["version"]) or client.balances != values[0]:
+            ledger.found("replica not equal", client.name, f"{client.position}, {told}")
     if sum(values[0].values()) != TOTAL:
         ledger.found("wrong sum", "server", f"{sum(values[0].values())} at the end")
     await _complete_log(link, ledger, told["version"])
     await link.close()
     return int(told["version"])
+
+
+async def _follow(client: Client, link: RawClient, port: int) -> None:
+    """Bring a replica to the server's version."""
+    if isinstance(client, BankClient):
+        await client.synchronize(link)
+        return
+    own = SocketLink()
+    await own.client.join(port)
+    await client.follow(own)
+    await own.client.close()
 
 
 async def _complete_log(link: RawClient, ledger: Ledger, newest: int) -> None:

@@ -60,6 +60,12 @@ class Ledger:
         elif known != balances:
             self.found("replicas disagree", replica, f"other balances at version {version}")
 
+    def forget(self) -> None:
+        """Begin anew, because what follows is another history."""
+        self.transfers.clear()
+        self.log.clear()
+        self.states.clear()
+
     @property
     def applied(self) -> list[Applied]:
         return [Applied(version, name) for version, name in self.log.items() if name]
@@ -139,6 +145,14 @@ class BankClient:
         self._link: RawClient | None = None
         self._is_live = False
         self._backlog: list[Any] = []
+
+    @property
+    def position(self) -> tuple[str, int]:
+        return self.replica.epoch, self.replica.version
+
+    @property
+    def balances(self) -> dict[str, int]:
+        return self.replica.balances
 
     async def run(self) -> None:
         """Live until stopped and nothing is undecided."""

@@ -39,13 +39,17 @@ class CallFailed(Exception):
 
 
 class RawClient:
-    """One session; ``on_event(args, kwargs)`` gets the events of all its subscriptions."""
+    """
+    One session; ``on_event(args, kwargs)`` gets the events of all its subscriptions.
+
+    :ivar is_gone: nothing comes any more
+    """
 
     def __init__(self, on_event: Callable[[list[Any], dict[str, Any]], None]) -> None:
         self._on_event = on_event
         self._requests: dict[int, asyncio.Future[Any]] = {}
         self._count = 0
-        self._gone = False
+        self.is_gone = False
 
     async def join(self, port: int, realm: str = "realm1") -> None:
         """Connect and join. Raises: Cut."""
@@ -70,7 +74,7 @@ class RawClient:
         await self._request(32, {}, topic)
 
     async def _request(self, code: int, *rest: Any) -> Any:
-        if self._gone:
+        if self.is_gone:
             raise Cut("before the request")
         self._count += 1
         future = self._requests[self._count] = asyncio.get_running_loop().create_future()
@@ -117,7 +121,7 @@ class RawClient:
         return future if not future.done() else asyncio.get_running_loop().create_future()
 
     def _end(self, error: Exception) -> None:
-        self._gone = True
+        self.is_gone = True
         for future in self._requests.values():
             if not future.done():
                 future.set_exception(error)
