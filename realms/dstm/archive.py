@@ -69,7 +69,7 @@ class Archive:
         document, hash = sequencer.durable, sequencer.durable_hash
         bindings = sequencer.bindings_at_durable()
         kept, age_ms = settings.retention_versions, settings.retention_age_ms
-        before_version = min(sequencer.horizon, version - kept) if kept else 0
+        before_version = max(0, min(sequencer.horizon, version - kept)) if kept else 0
         before_time = now_ms - age_ms if age_ms else 0
 
         def save() -> None:

@@ -175,10 +175,6 @@ class Bindings:
         """Give the plain forms of those that hold at ``version``, the durable one."""
         return [b.wire() for b in (*self.by_path.values(), *self._ended) if b.version <= version]
 
-    def held_by(self, session_id: int) -> bool:
-        """Tell whether a session holds any."""
-        return session_id in self._by_session
-
     def left(self, session_id: int, now_ms: int) -> None:
         """Let the bindings of a session that has left be undone when they have lingered."""
         for binding in self._by_session.pop(session_id, {}):

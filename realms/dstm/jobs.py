@@ -3,7 +3,8 @@ The work of a space that blocks: one job at a time, in the background, since a l
 
 Rules of this file:
 
-- Writes go before everything else that waits; otherwise the order is that of asking.
+- Writes go before everything else that waits, but no more than ``MOST_PASSED`` of them in a row; otherwise the
+  order is that of asking.
 - What is done with a job's end comes before the next job begins.
 - The number of jobs that wait is bounded by those who ask: one write or reopening, one snapshot, and what
   ``Archive`` lets in.
@@ -12,7 +13,9 @@ Rules of this file:
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+MOST_PASSED: Final = 10
 
 Done = Callable[[Any, BaseException | None], object]  # the result, or None and the error
 
@@ -51,6 +54,7 @@ class Jobs:
         self._urgent: deque[tuple[Callable[[], Any], Done]] = deque()
         self._waiting: deque[tuple[Callable[[], Any], Done]] = deque()
         self._is_running = False
+        self._passed = 0  # urgent ones that went before what waits
 
     @property
     def waiting(self) -> int:
@@ -65,7 +69,7 @@ class Jobs:
 
     def _next(self) -> None:
         while not self._is_running and (self._urgent or self._waiting):
-            function, done = (self._urgent or self._waiting).popleft()
+            function, done = self._take()
             self._is_running = True
             if not self._is_immediate:
                 self._surroundings.background(function, partial(self._ended, done))
@@ -76,6 +80,14 @@ class Jobs:
             except Exception as caught:
                 error = caught
             self._finish(done, result, error)
+
+    def _take(self) -> tuple[Callable[[], Any], Done]:
+        """Give the job that is next."""
+        if self._urgent and (self._passed < MOST_PASSED or not self._waiting):
+            self._passed = self._passed + 1 if self._waiting else 0
+            return self._urgent.popleft()
+        self._passed = 0
+        return self._waiting.popleft()
 
     def _finish(self, done: Done, result: Any, error: BaseException | None) -> None:
         # what ``done`` asks for waits for its end

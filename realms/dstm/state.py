@@ -55,6 +55,7 @@ class State:
         )
         for record in records:
             self._recover(name, record, horizon)
+        self.bindings.durable(self.version)
         self.trim(self.version)
 
     def _recover(self, name: str, record: Record, horizon: int) -> None:
