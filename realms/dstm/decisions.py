@@ -72,6 +72,10 @@ class Committed(Struct, frozen=True, gc=False):
 Reply = Callable[[Committed | DstmError], object]
 
 
+def _nobody(answer: Committed | DstmError) -> None:
+    """Nobody is to be told."""
+
+
 class Ticket:
     """
     One submission on its way.
@@ -84,7 +88,7 @@ class Ticket:
 
     __slots__ = ("answer", "is_dup", "reply", "submission", "was_deferred")
 
-    def __init__(self, submission: Submission, reply: Reply | None = None) -> None:
+    def __init__(self, submission: Submission, reply: Reply = _nobody) -> None:
         self.submission = submission
         self.reply = reply
         self.answer: Committed | DstmError | None = None

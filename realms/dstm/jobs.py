@@ -3,8 +3,8 @@ The work of a space that blocks: one job at a time, in the background, since a l
 
 Rules of this file:
 
-- Writes go before everything else that waits, but no more than ``MOST_PASSED`` of them in a row; otherwise the
-  order is that of asking.
+- Writes go before everything else that waits, but not more than ``MOST_PASSED`` of them in a row; otherwise
+  the order is that of asking.
 - What is done with a job's end comes before the next job begins.
 - The number of jobs that wait is bounded by those who ask: one write or reopening, one snapshot, and what
   ``Archive`` lets in.

@@ -265,11 +265,10 @@ class Space(Durable):
 
     def _answer(self, ticket: Ticket, answer: Committed | DstmError) -> None:
         self._fairness.answered(ticket.submission.author.client)
-        if ticket.reply is not None:
-            try:
-                ticket.reply(answer)
-            except Exception as error:
-                self._errors.append(error)
+        try:
+            ticket.reply(answer)
+        except Exception as error:
+            self._errors.append(error)
 
     def _note(self, ticket: Ticket, answer: Committed | DstmError, now_ms: int) -> None:
         """Note an answer for fairness and for the counters."""

@@ -1,5 +1,6 @@
 """A running space: turns, writes, failures, presence, waits."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -691,7 +692,48 @@ def test_a_defect_in_a_decision_is_that_transaction_s_alone() -> None:
     assert played.space._fairness.in_flight(1) == 0
 
 
-def test_a_submission_may_need_no_reply() -> None:
-    """A ticket of the sequencer's own has none."""
-    sequencer = Sequencer("s", recovered(), Settings())
-    assert sequencer.submit(submission(add("/a", 1)), NOON).reply is None
+def test_a_ticket_may_have_nobody_to_tell() -> None:
+    """As those that are submitted to the sequencer itself."""
+    ticket = Sequencer("s", recovered(), Settings()).submit(submission(add("/a", 1)), NOON)
+    assert ticket.reply(ticket.answer) is None
+
+
+def test_a_timer_and_a_submission_make_one_turn() -> None:
+    played = Played().open()
+    played.commit(add("/a", 1, ttl_ms=100))
+    played.submit(add("/b", 1))
+    played.around.time += 100
+    played.around.timers.popitem()[1][1]()
+    assert len(played.around.turns) == 1
+    played.around.settle()
+    assert played.document == {"b": 1}
+
+
+# The log's history
+
+
+def test_the_log_is_asked_for_its_history() -> None:
+    """For what is durable."""
+    played = Played().open()
+    found: list[Any] = []
+    for _ in range(3):
+        played.commit(inc("/n", 1))
+    played.space.read_entries(2, 99, found.append)
+    played.space.backup(Path("copy"), found.append)
+    played.space.compact(found.append)
+    played.around.settle()
+    records, backed_up, compacted = found
+    assert [record.version for record in records] == [2, 3]
+    assert (backed_up, compacted, played.log.snapshot[0]) == (None, None, 3)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"), [(LogUnavailable("full"), "open"), (LogBroken("fsync"), "unavailable")]
+)
+def test_a_snapshot_that_fails(error: Exception, state: str) -> None:
+    """It is tried again; unless the log is broken."""
+    played = Played(snapshot_every=1).open()
+    played.log.fail("save_snapshot", error)
+    played.commit(inc("/n", 1))
+    assert played.space.state == state
+    assert played.space.status()["failures"] == 1
