@@ -66,8 +66,8 @@ class SpaceApi:
         self.space.configure(settings_of(config))
         if config.access != self.config.access:
             self.eyes = Eyes(config)
-            self.feed.restart()
             self.host.regroup()
+            self.feed.restart()
         self.config = config
         self.limits = config.limits
         self.views.most = config.limits.views

@@ -227,7 +227,8 @@ def _sync_seen(
     known_hash: bytes | None,
 ) -> None:
     trail = api.feed.trail(eye, view, api.eyes)
-    deltas = None if base is None else trail.since(base, known_hash)
+    # The hash tells whether the replica has seen the same: rules may have changed since.
+    deltas = None if base is None or known_hash is None else trail.since(base, known_hash)
     head = {"epoch": api.space.epoch, "version": trail.version, "hash": trail.hash.hex()}
     if deltas is not None and _are_smaller(deltas, api.space.durable):
         call.result(None, {**head, "deltas": [delta.wire() for delta in deltas]})

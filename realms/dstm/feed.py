@@ -29,6 +29,8 @@ from realms.extension import Host, Payload, Session
 EVENT_BYTES: Final = 256 * 1024
 DELTA_BYTES: Final = 1024 * 1024
 MAX_TRAILS: Final = 10_000
+# Of no space: a replica that is told of it syncs.
+NO_EPOCH: Final = "0" * 32
 # Versions that a trail nobody followed catches up in one turn; one that is further behind begins anew.
 MAX_BEHIND: Final = 1000
 
@@ -94,8 +96,11 @@ class Feed:
         return trail
 
     def restart(self) -> None:
-        """Forget all trails, because what somebody may see has changed: whoever followed one meets a gap."""
+        """What somebody may see has changed: forget all trails, and let every replica begin anew."""
         self.trails.clear()
+        reset = Payload([], {"epoch": NO_EPOCH})
+        for topic in [self.topic, *(view.topic for view in self._views)]:
+            self._host.publish_each(topic, lambda session: reset, _everybody)
 
     def _publish(
         self, topic: str, view: View | None, entries: Sequence[Entry], before: list[Document], eyes: Eyes
@@ -204,6 +209,10 @@ class Feed:
             self._digest = (version, done.value)
         else:
             self._host.call_later(0, lambda: self._continue_digest(version, work))
+
+
+def _everybody(session: Session) -> None:
+    """Put all sessions into one group."""
 
 
 def _sight(eye: Eye, view: View | None) -> AnySight:

@@ -263,6 +263,8 @@ def test_changed_rules_hold_for_open_sessions() -> None:
     _, before = one.ask("spy", ".sync")
     rules = {**RULES, "spy": [{"pointer": "/open/n", "allow": ["read"]}]}
     one.configure(access=rules, constraints=[])
+    one.events.extend(one.sent())
+    assert [wire[4:] for who, wire in one.events if who == "spy"] == [[[], {"epoch": "0" * 32}]]
     one.put("boss", "/users/bob/name", "not told")
     one.put("boss", "/open/n", 4)
     ((_, version, changes, meta),) = one.deltas("spy")

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from wamp_client import connect
+from node_bench import OPEN
+from wamp_client import connect, soon
 
 SHIPPED = Path(__file__).parents[3] / "config" / "realms" / "realm1.yaml"
 EPOCH = 32
@@ -69,4 +70,28 @@ async def test_the_anonymous_do_not_administer(bench: Any) -> None:
         assert (await call(client, f"dstm.{procedure}", "demo"))[0] == "wamp.error.not_authorized"
     ((spaces,),) = await call(client, "dstm.list")
     assert [space["name"] for space in spaces] == ["demo"]
+    await client.leave()
+
+
+async def test_what_is_durable_survives_a_restart(bench: Any) -> None:
+    """On the node's own threads and timers, with a log on the disk; nothing is left open at the end."""
+    realm = {**OPEN, "extensions": {"dstm": {"spaces": {"shop": {"log": "sqlite"}}}}}
+    data = str(bench.directory / "data")
+    node = bench.node({"realm1": realm}, data_dir=data)
+    client = await (await connect(node.ports["ws"])).join()
+    here = {"op": "add", "path": "/here", "value": 1, "bind": "session"}
+    for number in range(20):
+        await call(client, "dstm.shop.inc", "/n", number)
+    await call(client, "dstm.shop.commit", ops=[here], tx=f"{'0' * 32}:1")
+    assert (await call(client, "dstm.backup", "shop", "copy"))[1] == {"file": "copy.sqlite3"}
+    client.answers_goodbye = True
+    await soon(node.stopService())
+    again = bench.node({"realm1": realm}, data_dir=data)
+    client = await (await connect(again.ports["ws"], "cbor")).join()
+    answer = await call(client, "dstm.shop.commit", ops=[here], tx=f"{'0' * 32}:1")
+    assert answer[1]["dup"]
+    value, _ = await call(client, "dstm.shop.get", "/n")
+    assert value == [190]
+    waiting = client.request(48, {}, "dstm.shop.wait", [], {"base": 1, "reads": ["/n"]})
+    assert (await waiting)[0] == 50
     await client.leave()
