@@ -109,8 +109,7 @@ class SpaceApi:
         author = self._authors.get(session.id)
         if author is None:
             author = Author(session.authid, session.authrole, session.id, session.id)
-            if session.id in self.host.sessions:
-                self._authors[session.id] = author
+            self._authors[session.id] = author
         return author
 
     def catch_up(self, eye: Eye, base: int | None) -> dict[str, Any]:

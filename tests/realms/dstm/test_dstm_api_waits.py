@@ -96,6 +96,14 @@ class TestMinVersion:
             one.call("ann", ".get", "/a", min_version=9)
         assert one.ask("ann", ".get", "/a", min_version=9)[0] == "dstm.error.throttled"
 
+    def test_one_that_was_canceled_is_not_answered(self) -> None:
+        one = stage()
+        request = one.call("ann", ".get", "/a", min_version=2)
+        one.call("ann", ".get", "/a", min_version=2)
+        one("ann", [49, request, {}])
+        one.put("bob", "/a", 2)
+        assert [answer[0] for answer in told(one, "ann")] == [[2]]
+
     def test_those_that_ended_take_no_room(self) -> None:
         one = stage()
         for _ in range(300):

@@ -169,6 +169,16 @@ class TestMaking:
         assert names(one) == [SPACE]
         stop(one)
 
+    def test_a_name_that_cannot_be_forgotten(self, tmp_path: Path) -> None:
+        one = Stage(tmp_path, created=SQLITE).enter("ann")
+        one.ask("ann", "create", "new")
+        (directory,) = (path.parent for path in tmp_path.rglob("router.lock"))
+        (directory / "created.new").mkdir()
+        assert one.ask("ann", "drop", "new") == (None, None)
+        assert "created" in one.log("dstm").lines[-1]
+        assert names(one) == [SPACE]
+        stop(one)
+
     def test_a_log_that_cannot_be_opened(self, tmp_path: Path) -> None:
         one = Stage(tmp_path, created=SQLITE).enter("ann")
         (directory,) = (path.parent for path in tmp_path.rglob("router.lock"))

@@ -249,6 +249,14 @@ def test_a_constraint_on_hidden_parts_is_not_explained() -> None:
     assert one.ask("spy", ".put", "/a/x", 9)[2]["path"] == "/a/x"
 
 
+def test_other_errors_are_told_as_they_are() -> None:
+    one = stage()
+    assert one.ask("spy", ".commit", ops=[op("remove", "/open/none")])[2]["index"] == 0
+    assert one.ask("spy", ".commit", ops=[op("inc", "/open/n", 5, max=3)])[2]["reason"]
+    one.put("boss", "/open/n", 2)
+    assert one.ask("spy", ".undo", 2)[1]["version"] == 3
+
+
 def test_the_size_of_the_document_is_not_told() -> None:
     one = stage(limits={"document_bytes": 1024})
     one.put("boss", "/secret", "s" * 600)
