@@ -64,19 +64,21 @@ def create(extension: "DstmExtension", call: ProcedureCall) -> None:
     if len(made) >= most:
         told = f"created_spaces={most} is reached"
         raise DstmError(TOO_LARGE, told, reason=told)
-    extension.make(name, _answer_made(extension, call, name))
+    extension.make(name, _answer_after(call, lambda: [_described(extension, name)]))
 
 
-def _answer_made(
-    extension: "DstmExtension", call: ProcedureCall, name: str
+def _answer_after(
+    call: ProcedureCall, args_of: Callable[[], list[Any] | None]
 ) -> Callable[[ExtensionError | None], None]:
-    def made(error: ExtensionError | None) -> None:
+    """Give what answers a call when something was done, or could not be done."""
+
+    def done(error: ExtensionError | None) -> None:
         if error is not None:
             call.error(UNAVAILABLE, error.text, {"reason": error.text})
         else:
-            call.result([_described(extension, name)])
+            call.result(args_of())
 
-    return made
+    return done
 
 
 def drop(extension: "DstmExtension", call: ProcedureCall) -> None:
@@ -86,7 +88,7 @@ def drop(extension: "DstmExtension", call: ProcedureCall) -> None:
     if name in extension.config.spaces:
         told = f"space {name!r} is in the configuration: take it out there"
         raise DstmError(INVALID, told, part="args", index=0, reason=told)
-    extension.unmake(name, lambda: call.result())
+    extension.unmake(name, _answer_after(call, lambda: None))
 
 
 def compact(extension: "DstmExtension", call: ProcedureCall) -> None:

@@ -234,16 +234,18 @@ class DstmExtension(Extension):
         else:
             self._change_created(name, opened, is_there=True)
 
-    def unmake(self, name: str, done: Callable[[], None]) -> None:
+    def unmake(self, name: str, done: Callable[[ExtensionError | None], None]) -> None:
         """Delete a space that was made while the router ran; then call ``done``."""
-        api = self.remove(name)
 
         def forgotten(_: Any, error: BaseException | None) -> None:
             if error is not None:
-                self.host.log.error("space {name}: {error}", name=name, error=error)
-            self.end(name, api, done, is_dropped=True)
+                done(ExtensionError(name, str(error)))
+            elif name in self.apis:
+                self.end(name, self.remove(name), lambda: done(None), is_dropped=True)
+            else:  # it was dropped twice at once
+                done(None)
 
-        if api.config.log == "memory":
+        if self.apis[name].config.log == "memory":
             forgotten(None, None)
         else:
             self._change_created(name, forgotten, is_there=False)

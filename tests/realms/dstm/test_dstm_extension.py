@@ -174,8 +174,19 @@ class TestMaking:
         one.ask("ann", "create", "new")
         (directory,) = (path.parent for path in tmp_path.rglob("router.lock"))
         (directory / "created.new").mkdir()
-        assert one.ask("ann", "drop", "new") == (None, None)
-        assert "created" in one.log("dstm").lines[-1]
+        uri, text, _ = one.ask("ann", "drop", "new")
+        assert uri == "dstm.error.unavailable"
+        assert "created" in text
+        assert names(one) == ["new", SPACE]
+        stop(one)
+
+    def test_one_that_is_dropped_twice_at_once(self, tmp_path: Path) -> None:
+        one = Stage(tmp_path, created=SQLITE).enter("ann", "bob")
+        one.ask("ann", "create", "new")
+        one.call("ann", "drop", "new")
+        one.call("bob", "drop", "new")
+        one.settle()
+        assert [wire[0] for _, wire in one.sent()] == [50, 50]
         assert names(one) == [SPACE]
         stop(one)
 
