@@ -17,7 +17,9 @@ from msgspec.structs import replace
 
 from realms.dstm import sequencer as sequencer_module
 from realms.dstm import stamps as stamps_module
+from realms.dstm.archive import Archive
 from realms.dstm.bindings import Bindings
+from realms.dstm.changes import Change
 from realms.dstm.client.outbox import Job, Outbox
 from realms.dstm.client.replica import Replica
 from realms.dstm.document import Document
@@ -53,7 +55,7 @@ def _ignoring(kind: str) -> Patch:
     original = Stamps.changed_since
 
     def changed_since(self: Stamps, read: Any, base: int, document: Document) -> bool:
-        return read.kind != kind and original(self, read, base, document)
+        return read[0] != kind and original(self, read, base, document)
 
     return (Stamps, "changed_since", changed_since)
 
@@ -70,24 +72,20 @@ def array_positions_ignored() -> Sequence[Patch]:
 
 def epoch_unchecked() -> Sequence[Patch]:
     """A mismatch of the epoch is ``epoch``."""
+    original = Sequencer.decide
 
-    original = Sequencer._misplaced
+    def decide(self: Sequencer, ticket: Ticket, now_ms: int) -> None:
+        submission = ticket.submission
+        transaction = replace(submission.transaction, epoch=self.epoch)
+        ticket.submission = replace(submission, transaction=transaction)
+        original(self, ticket, now_ms)
 
-    def misplaced(self: Sequencer, transaction: Any) -> DstmError | None:
-        return original(self, replace(transaction, epoch=self.epoch))
-
-    return [(Sequencer, "_misplaced", misplaced)]
+    return [(Sequencer, "decide", decide)]
 
 
 def horizon_unchecked() -> Sequence[Patch]:
     """A commit whose base lies before the dedupe horizon is ``stale``, never applied."""
-    original = Sequencer._misplaced
-
-    def misplaced(self: Sequencer, transaction: Any) -> DstmError | None:
-        error = original(self, transaction)
-        return None if error is not None and error.uri.endswith("stale") else error
-
-    return [(Sequencer, "_misplaced", misplaced)]
+    return [(State, "horizon", property(lambda self: 0, lambda self, value: None))]
 
 
 def no_dedupe() -> Sequence[Patch]:
@@ -118,9 +116,8 @@ def rejects_not_recorded() -> Sequence[Patch]:
 def ack_before_fsync() -> Sequence[Patch]:
     """An acknowledged commit survives kill -9."""
 
-    def flush(self: Space) -> None:
-        sequencer = self._open_sequencer
-        batch = sequencer.take_batch()
+    def flush(self: Space, sequencer: Sequencer) -> None:
+        batch = None if self._is_telling else sequencer.take_batch()
         if batch is not None:
             if batch.records:
                 self._jobs.run(lambda: self.log.write(batch.records), lambda result, error: None, True)
@@ -150,40 +147,42 @@ def duplicate_before_durability() -> Sequence[Patch]:
 def _answering_at_once(is_early: Callable[[Ticket], bool]) -> Patch:
     original = Space._decide
 
-    def decide(self: Space, now_ms: int) -> None:
-        original(self, now_ms)
-        for ticket in self._open_sequencer._tickets:
+    def decide(self: Space, sequencer: Sequencer, now_ms: int) -> None:
+        original(self, sequencer, now_ms)
+        for ticket in sequencer._tickets:
             if is_early(ticket):
-                ticket.reply(_as_of_head(self, ticket))
+                assert ticket.reply is not None
+                ticket.reply(_as_of_head(sequencer, ticket))
                 ticket.reply = lambda answer: None
 
     return (Space, "_decide", decide)
 
 
-def _as_of_head(space: Space, ticket: Ticket) -> Any:
+def _as_of_head(sequencer: Sequencer, ticket: Ticket) -> Any:
     """Give the answer as if ``head`` were durable."""
     error, base = ticket.answer, ticket.submission.transaction.base
     if not isinstance(error, DstmError) or error.uri != CONFLICT or base is None:
         return error
-    deltas = space._open_sequencer.window.deltas(base, space.version, 1000, 2**20)
-    return DstmError(CONFLICT, error.text, **error.details, version=space.version, deltas=deltas or [])
+    version = sequencer.version
+    deltas = sequencer.window.deltas(base, version, 1000, 2**20)
+    return DstmError(CONFLICT, error.text, **error.details, version=version, deltas=deltas or [])
 
 
 def snapshot_of_what_is_not_durable() -> Sequence[Patch]:
     """A snapshot is a durable version."""
-    original = Space._saving
+    original = Archive._saving
 
-    def saving(self: Space, sequencer: Sequencer) -> Callable[[], None]:
+    def saving(self: Archive, sequencer: Sequencer, now_ms: int) -> Callable[[], None]:
         state = sequencer._state
         kept = sequencer.durable, sequencer.durable_version, sequencer.durable_hash
         sequencer.durable, sequencer.durable_version = state.document, state.version
         sequencer.durable_hash = state.hash
         try:
-            return original(self, sequencer)
+            return original(self, sequencer, now_ms)
         finally:
             sequencer.durable, sequencer.durable_version, sequencer.durable_hash = kept
 
-    return [(Space, "_saving", saving)]
+    return [(Archive, "_saving", saving)]
 
 
 def deltas_out_of_order() -> Sequence[Patch]:
@@ -235,7 +234,20 @@ def found_after_failure_is_ignored() -> Sequence[Patch]:
 
 def presence_undone_although_written_over() -> Sequence[Patch]:
     """A binding is undone if its path was last written by that op."""
-    return [(Bindings, "_end_at", lambda self, path, version: None)]
+    original, undo = Bindings.commit, Sequencer._undo
+    undoing: list[bool] = []
+
+    def commit(self: Bindings, version: int, changes: Sequence[Change], new: Any) -> None:
+        original(self, version, changes if new or undoing else (), new)
+
+    def noted(self: Sequencer, *args: Any) -> bool:
+        undoing.append(True)
+        try:
+            return undo(self, *args)
+        finally:
+            undoing.pop()
+
+    return [(Bindings, "commit", commit), (Sequencer, "_undo", noted)]
 
 
 def presence_lost_by_a_restart() -> Sequence[Patch]:
@@ -263,14 +275,14 @@ def client_takes_a_new_tx_for_what_is_in_doubt() -> Sequence[Patch]:
 def client_settles_before_its_replica_is_there() -> Sequence[Patch]:
     """``atomically`` resolves after the local replica has reached its version."""
 
-    def on_committed(self: Outbox, job: Job, answer: dict[str, Any]) -> None:
-        original(self, job, answer)
-        while self._arriving:
-            *_, arriving, committed = self._arriving.pop()
-            self._finish(arriving, committed)
+    original = Outbox._arrive
 
-    original = Outbox._on_committed
-    return [(Outbox, "_on_committed", on_committed)]
+    def arrive(self: Outbox, job: Job, committed: Any) -> None:
+        original(self, job, committed)
+        while self._arriving:
+            self._end(*self._arriving.pop()[-2:])
+
+    return [(Outbox, "_arrive", arrive)]
 
 
 def client_applies_deltas_over_a_gap() -> Sequence[Patch]:
@@ -289,7 +301,8 @@ def client_applies_deltas_over_a_gap() -> Sequence[Patch]:
 
 def client_forgets_what_it_read() -> Sequence[Patch]:
     """Every read of the transaction function is declared."""
-    return [(Tx, "_note", lambda self, kind, path: None)]
+    original = Tx.wire
+    return [(Tx, "wire", lambda self: {**original(self), "reads": []})]
 
 
 # The first seven are those that the specification names.

@@ -41,6 +41,7 @@ def opening(clients: Iterable[str]) -> dict[str, Any]:
         "hot": 0,
         "stock": STOCK,
         "desks": {},
+        "claims": {},
     }
 
 
@@ -136,6 +137,17 @@ def stock(tx: Any, run: Run, draw: Random) -> None:
     run.effect = {"/stock": amount}
 
 
+def claim(tx: Any, run: Run, draw: Random) -> None:
+    """Claim what nobody has, or give it back: safe only if it did not come or go meanwhile."""
+    pointer = draw.choice(["/claims/one", "/claims/two"])
+    if pointer in tx:
+        del tx[pointer]
+        run.effect = {f"there {pointer}": -1}
+    else:
+        tx[pointer] = run.identity
+        run.effect = {f"there {pointer}": 1}
+
+
 def cell(tx: Any, run: Run, draw: Random) -> None:
     tx["/cell"] = run.identity
 
@@ -212,7 +224,7 @@ PRESENCE: list[dict[str, Any]] = [
 ]
 JOBS: dict[str, Job] = {
     job.__name__: job
-    for job in (transfer, lists, audit, rank, hot, stock, cell, feed, insert_row, renew_folder, desk)
+    for job in (transfer, lists, audit, rank, hot, stock, claim, cell, feed, insert_row, renew_folder, desk)
 }
 PEEKING: dict[str, Job] = {
     job.__name__: job for job in (peek_row, peek_copy, peek_folder, peek_token, peek_test)

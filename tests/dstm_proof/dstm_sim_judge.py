@@ -82,7 +82,7 @@ def judge(
         findings.extend(_invariants(epoch))
         findings.extend(_decisions(epoch, bodies))
     findings.extend(_presence(epochs[last], bodies, held))
-    if findings:
+    if findings or not epochs[last].documents:
         return findings  # what follows would only say it again
     lineage = _lineage(epochs, last)
     findings.extend(_told(epochs, runs))
@@ -97,7 +97,10 @@ def _replay(epoch: Epoch, epochs: dict[str, Epoch]) -> Iterator[str]:
         version, document = 0, {}
     else:
         version = epoch.parent[1]
-        document = epochs[epoch.parent[0]].documents[version]
+        document = epochs[epoch.parent[0]].documents.get(version)
+        if document is None:
+            yield f"lost commit: what was saved as version {version} is not in the log"
+            return
     epoch.documents[version] = document
     transactions = Counter(entry.tx for entry in epoch.entries.values() if entry.tx is not None)
     for tx, count in transactions.items():
@@ -268,6 +271,8 @@ def _effects(document: Any, lineage: dict[str, int], runs: Iterable[Run]) -> Ite
 def _found(document: Any, place: str) -> Any:
     if place.startswith("row "):
         return next(row["n"] for row in document["rows"] if str(row["id"]) == place[4:])
+    if place.startswith("there "):
+        return int(find(document, path_of(place[6:])) is not NOTHING)
     if not place.startswith("/"):
         return len(document[place])
     found = find(document, path_of(place))

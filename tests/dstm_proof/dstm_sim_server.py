@@ -37,6 +37,7 @@ class Server:
     One router after another on one disk.
 
     :ivar bodies: tx -> the commit that was sent with it
+    :ivar dropped_events: of a client that reads too slowly, so much is dropped, as a probability
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Server:
         self.violations: list[str] = []
         self.bodies: dict[str, dict[str, Any]] = {}
         self.notes: dict[str, int] = {}
+        self.dropped_events = 0.0
         self._archive = archive
         self._open_log = open_log
         self._clients = list(clients)
@@ -227,7 +229,10 @@ class Server:
         self._check_told([entry.version for entry in entries], "an event")
         data = encode(["event", "dstm.s.delta", deltas, {"epoch": self._open_space.epoch}])
         for connection in self._subscribers.values():
-            connection.to_client.send(data)
+            if self.world.chance(self.dropped_events):
+                self._note("dropped")
+            else:
+                connection.to_client.send(data)
 
 
 def _draw_settings(draw: Random) -> Settings:

@@ -78,6 +78,10 @@ class Schedule:
         self.clients: list[Client] = [*plain, *library]
         self.everybody: list[Client] = [*self.clients, self.feeder]
         self.crashes = 0
+        if draw.random() < 0.25:
+            self.server.dropped_events = 0.05
+            for client in [*plain, self.feeder]:
+                client.may_miss = True
 
     def _draw_faults(self) -> Faults:
         draw = self.world.random
@@ -153,6 +157,7 @@ class Schedule:
     def _calm_down(self) -> None:
         """From now on nothing fails; what is broken is restarted."""
         self.disk.faults.__init__()  # type: ignore[misc]  # all zero, in place
+        self.server.dropped_events = 0.0
         if self.server.needs_restart:
             self._crash()
 
@@ -164,6 +169,8 @@ class Schedule:
             if self.feeder.is_done and not all(client.is_done for client in self.clients):
                 self.feeder.remaining += 1
                 self.feeder.poke()
+        self.feeder.remaining += 1  # a last delta, by which everybody learns what was missed
+        self.feeder.poke()
         self.world.run(self.world.now + SETTLED_MS)
 
     # What came of it
