@@ -36,15 +36,10 @@ Rules of this file:
 """
 
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
-from types import NoneType
 from typing import Any, Final
 
-import msgspec
-from msgspec import UnsetType
-
 from realms.dstm.bindings import Binding
-from realms.dstm.changes import HASH_BYTES, Change, chain
+from realms.dstm.changes import Change, chain
 from realms.dstm.constraints import Constraints
 from realms.dstm.decisions import Author, Batch, Committed, Flushed, LogDiffers, Made, Submission, Ticket
 from realms.dstm.document import MISSING, Document, DoesNotFit, thaw
@@ -91,8 +86,6 @@ NOBODY: Final = Author()
 _URI_OF_FAILURE: Final = {"state": INVALID, "constraint": CONSTRAINT, "size": TOO_LARGE, "test": CONFLICT}
 _SOURCED: Final = frozenset((Copy, Move))
 _MOVING: Final = frozenset((Add, Remove, Copy, Move))
-_PLAIN: Final = frozenset((int, str, bool, NoneType, UnsetType))
-_encode: Final = msgspec.json.Encoder(order="sorted").encode
 
 
 class Sequencer:
@@ -322,7 +315,7 @@ class Sequencer:
         if new or dropped:
             wires += [binding.wire() for binding in new]
             wires += [{"path": render(binding.path), "dropped": True} for binding in dropped]
-        hash = _chain(state.hash, version, changes)
+        hash = chain(state.hash, version, changes)
         authid, authrole = author.authid, author.authrole
         record = Record("commit", version, time, tx, body, authid, authrole, changes, outcome, wires, hash)
         entry = entry_of(record, author)
@@ -464,14 +457,8 @@ class Sequencer:
         Raises:
             LogDiffers: it is not the log that was written to.
         """
-        state, durable = self._state, self.durable_version
-        self._check_same(recovered)
-        entries = [
-            self._follow(record)
-            for record in recovered.records
-            if record.version > durable
-            or (record.version == durable and record.kind == "reject" and record.tx not in state.window.by_tx)
-        ]
+        state = self._state
+        entries = [self._follow(record) for record in self._news(recovered)]
         self.durable, self.durable_version, self.durable_hash = state.document, state.version, state.hash
         state.bindings.durable(state.version)
         state.bindings.orphaned(now_ms)
@@ -480,14 +467,23 @@ class Sequencer:
         self.is_lost = False
         return [entry for entry in entries if entry.hash]
 
-    def _check_same(self, recovered: Recovered) -> None:
-        """Check that a log still holds what it has acknowledged."""
+    def _news(self, recovered: Recovered) -> list[Record]:
+        """Give the records that this has not, in their order; check that what was durable still is."""
         if recovered.epoch != self.epoch:
             raise LogDiffers(f"its epoch is {recovered.epoch}, was {self.epoch}")
-        hashes = {record.version: record.hash for record in recovered.records if record.kind == "commit"}
-        hashes[recovered.snapshot_version] = recovered.hash
-        if hashes.get(self.durable_version) != self.durable_hash:
-            raise LogDiffers(f"it does not hold version {self.durable_version}, which was durable")
+        durable, known, news = self.durable_version, self._state.window.by_tx, []
+        hash = recovered.hash if recovered.snapshot_version == durable else None
+        for record in reversed(recovered.records):
+            if record.version < durable:
+                break
+            is_commit = record.kind == "commit"
+            if is_commit and record.version == durable:
+                hash = record.hash
+            elif is_commit or record.version > durable or record.tx not in known:
+                news.append(record)
+        if hash != self.durable_hash:
+            raise LogDiffers(f"it does not hold version {durable}, which was durable")
+        return news[::-1]
 
     def _follow(self, record: Record) -> Entry:
         state, failed = self._state, self._failed.get(record.hash)
@@ -546,14 +542,3 @@ def _conflict(lost: Iterable[Read], text: str) -> DstmError:
     paths = list(dict.fromkeys(render(read.path) for read in lost))[:SHOWN_PATHS]
     shown = ", ".join(map(repr, paths[:3])) + (", ..." if len(paths) > 3 else "")
     return DstmError(CONFLICT, text + shown[:500], paths=paths)
-
-
-def _chain(previous: bytes, version: int, changes: tuple[Change, ...]) -> bytes:
-    """Do ``chain``, in a third of the time where all values are texts, integers and the like."""
-    for change in changes:
-        if change.value.__class__ not in _PLAIN:
-            return chain(previous, version, changes)
-    encoded = _encode([version, changes])
-    if not encoded.isascii():
-        return chain(previous, version, changes)
-    return sha256(previous + encoded).digest()[:HASH_BYTES]

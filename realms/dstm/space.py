@@ -25,7 +25,7 @@ Rules of this file:
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from realms.dstm.archive import Archive, reason_of
 from realms.dstm.arrivals import Arrivals
@@ -45,6 +45,8 @@ from realms.dstm.waits import WaitReply, Waits, Woken
 from realms.dstm.window import Entry
 
 __all__ = ["Space", "Surroundings"]
+
+LONGEST_TIMER_MS: Final = 3_600_000
 
 
 class Space(Durable):
@@ -379,7 +381,9 @@ class Space(Durable):
             times = []  # the end of the write brings the turn in which there is room for that
         if self._arrivals.has_deferred and self._fairness.favour is not None:
             times.append(self._fairness.favour.until_ms)
-        return min((time for time in times if time is not None), default=None)
+        first = min((time for time in times if time is not None), default=None)
+        # a client may name a time that no event loop can wait for
+        return None if first is None else min(first, now_ms + LONGEST_TIMER_MS)
 
     def _set_timer(self, when_ms: int | None) -> None:
         """Have a turn at ``when_ms``, and at no other time."""

@@ -27,7 +27,7 @@ from realms.dstm.errors import DstmError
 from realms.dstm.log import LogRefused, Record
 from realms.dstm.pointer import parse
 from realms.dstm.reads import Read
-from realms.dstm.sequencer import Committed, Sequencer, _chain
+from realms.dstm.sequencer import Committed, Sequencer
 from realms.dstm.transaction import Limits
 from realms.dstm.work import Limits as WorkLimits
 
@@ -634,6 +634,22 @@ def test_what_was_written_after_all_is_durable() -> None:
     assert commit(space, add("/c", 1), tx=tx(3)).version == 3
 
 
+def test_what_was_durable_before_is_not_told_again() -> None:
+    """However much of it the log gives: commits and rejects."""
+    space = opened()
+    for number in range(3):
+        commit(space, add(f"/{number}", 1), tx=tx(number))
+        commit(space, remove("/missing"), tx=tx(10 + number))
+    records = [space.window.by_tx[tx(number)].record for number in (0, 10, 1, 11, 2, 12)]
+    decide(space, remove("/missing"), tx=tx(13))
+    decide(space, add("/3", 1), tx=tx(3))
+    decide(space, remove("/missing"), tx=tx(14))
+    batch = space.take_batch()
+    space.failed(batch)
+    assert [entry.version for entry in space.resumed(recovered(*records, *batch.records), NOON)] == [4]
+    assert set(space.window.by_tx) == {tx(number) for number in (0, 1, 2, 3, 10, 11, 12, 13, 14)}
+
+
 def test_a_binding_that_was_written_after_all_has_its_session() -> None:
     """If that is still there; if it has left meanwhile, it is undone."""
     stays = failing()
@@ -763,15 +779,7 @@ def test_only_what_is_remembered_can_be_undone() -> None:
         space.inverse(3)
 
 
-# The hash
-
-
-@pytest.mark.parametrize(
-    "value", [1, "text", "Grüße", "\U0001f600", None, True, 1.5, {"b": 1, "a": 0.5}, [1]]
-)
-def test_the_quick_hash_is_the_hash(value: Any) -> None:
-    changes = (Change("add", "/a", value), Change("remove", "/b"))
-    assert _chain(b"p" * 16, 3, changes) == chain(b"p" * 16, 3, changes)
+# What else is told
 
 
 def test_reads_of_the_head() -> None:

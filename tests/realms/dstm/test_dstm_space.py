@@ -16,6 +16,7 @@ from realms.dstm.log.memory import MemoryLog
 from realms.dstm.reads import Read
 from realms.dstm.sequencer import Sequencer
 from realms.dstm.settings import Settings
+from realms.dstm.space import LONGEST_TIMER_MS
 from realms.dstm.waits import Woken
 
 A = [Read("value", ("a",))]
@@ -491,6 +492,16 @@ def test_a_lifetime_ends() -> None:
     played.around.pass_ms(100)
     assert played.document == {}
     assert played.told == [1, 2, 3, 4]
+
+
+def test_a_lifetime_may_be_longer_than_any_timer() -> None:
+    played = Played().open()
+    played.commit(add("/a", 1, ttl_ms=2**53 - 1))
+    assert [when for when, _ in played.around.timers.values()] == [NOON + LONGEST_TIMER_MS]
+    played.commit(add("/b", 1, ttl_ms=LONGEST_TIMER_MS + 5))
+    played.around.pass_ms(LONGEST_TIMER_MS + 5)
+    assert played.document == {"a": 1}
+    assert len(played.around.timers) == 1
 
 
 def test_after_a_start_no_session_is_there() -> None:
