@@ -103,6 +103,8 @@ def _values(document: Document, targets: Sequence[Target], limit: int) -> list[A
     """Give the visible values, null where nothing is; ``None`` if they are too large for one message."""
     if document.size <= limit // max(1, len(targets)) and all(t.sight.whole & READ for t in targets):
         return [thaw(target.node) if can_show(target.node, target.sight) else None for target in targets]
+    if any(target.path == ROOT and target.sight.whole & READ for target in targets) and document.size > limit:
+        return None
     values = []
     for target in targets:
         page = page_of(target.parts(limit), limit)

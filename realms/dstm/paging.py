@@ -16,14 +16,16 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from realms.dstm import document as tree
-from realms.dstm.access import READ, AnySight
+from realms.dstm.access import READ, AnySight, is_leaf
 from realms.dstm.document import MISSING
 from realms.dstm.pointer import Path, render
 from realms.dstm.visible import can_show, visible_members
 
 # Bytes that a part costs in a message besides its pointer and its value, about.
 PART_BYTES: Final = 16
-PARTS_PER_PAGE: Final = 2000
+# What bounds the time that a page, or a part of it, takes to make, whatever its size.
+PARTS_PER_PAGE: Final = 1000
+NODES_PER_PART: Final = 4000
 
 
 class Part(NamedTuple):
@@ -47,24 +49,28 @@ class Page(NamedTuple):
 
 def parts_of(node: Any, path: Path, sight: AnySight, limit: int) -> Iterator[Part]:
     """Give what ``sight`` shows of a node, in parts of up to ``limit`` bytes (a longer text is one)."""
-    if not can_show(node, sight):
-        return
-    weight = PART_BYTES + sum(len(token) + 1 for token in path)
-    is_object = tree.is_object(node)
-    if sight.whole & READ:
-        own = weighed(node, limit)
-        if own <= limit or not (is_object or tree.is_array(node)):
-            yield Part(path, tree.thaw(node), weight + own)
-            return
-        yield Part(path, {} if is_object else [], weight)
-        for token, child in tree.members(node):
-            yield from parts_of(child, (*path, token), sight.step(token), limit)
-    elif is_object:
+    if can_show(node, sight):
+        yield from _parts(node, path, PART_BYTES + sum(len(token) + 1 for token in path), sight, limit)
+
+
+def _parts(node: Any, path: Path, weight: int, sight: AnySight, limit: int) -> Iterator[Part]:
+    """Give the parts of a node of which something is shown; ``weight`` is that of its pointer."""
+    if is_leaf(node):
+        yield Part(path, node, weight + _leaf_bytes(node))
+    elif not sight.whole & READ:
         yield Part(path, {}, weight)
         for token, child, below in visible_members(node, sight):
-            yield from parts_of(child, (*path, token), below, limit)
+            if can_show(child, below):
+                yield from _parts(child, (*path, token), weight + len(token) + 1, below, limit)
+    elif (own := weighed(node, limit)) <= limit:
+        yield Part(path, tree.thaw(node), weight + own)
     else:
-        yield Part(path, tree.thaw(node), weight + weighed(node, limit))
+        yield Part(path, {} if tree.is_object(node) else [], weight)
+        for token, child in tree.members(node):
+            if is_leaf(child):
+                yield Part((*path, token), child, weight + len(token) + 1 + _leaf_bytes(child))
+            else:
+                yield from _parts(child, (*path, token), weight + len(token) + 1, sight, limit)
 
 
 def page_of(parts: Iterator[Part], limit: int) -> Page:
@@ -96,20 +102,31 @@ def assembled(parts: Iterable[Part], base: Path = ()) -> Any:
 
 
 def weighed(node: Any, limit: int) -> int:
-    """Give the size of a node as JSON, about; once it is over ``limit``, any number over it."""
-    total, waiting = 0, [iter([("", node)])]
-    while waiting and total <= limit:
-        entry = next(waiting[-1], None)
-        if entry is None:
-            waiting.pop()
-            continue
-        token, value = entry
-        total += len(token) + 4
-        if tree.is_object(value) or tree.is_array(value):
-            waiting.append(iter(tree.members(value)))
+    """
+    Give the size of a node as JSON, about; once it is over ``limit``, any number over it.
+
+    What has more than ``NODES_PER_PART`` nodes counts as over it, so that no part takes long to make.
+    """
+    total, left = 0, NODES_PER_PART
+    waiting = [node]
+    while waiting:
+        value = waiting.pop()
+        if is_leaf(value):
+            total += _leaf_bytes(value)
         else:
-            total += len(value) if isinstance(value, str) else 6
+            left -= tree.length(value)
+            if left < 0:
+                return limit + 1
+            for token, child in tree.members(value):
+                total += len(token) + 4
+                waiting.append(child)
+        if total > limit:
+            return total
     return total
+
+
+def _leaf_bytes(node: Any) -> int:
+    return len(node) + 2 if node.__class__ is str else 6
 
 
 def _with(first: Part, others: Iterator[Part]) -> Iterator[Part]:

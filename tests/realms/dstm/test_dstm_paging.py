@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from realms.dstm.access import BOTH, READ, UNIFORM, Rule, Rules, read_pattern
 from realms.dstm.document import MISSING, Document
-from realms.dstm.paging import PARTS_PER_PAGE, Cursors, Page, Part, assembled, page_of, parts_of, weighed
+from realms.dstm.paging import (
+    NODES_PER_PART,
+    PARTS_PER_PAGE,
+    Cursors,
+    Page,
+    Part,
+    assembled,
+    page_of,
+    parts_of,
+    weighed,
+)
 from realms.dstm.visible import visible
 
 ALL = UNIFORM[BOTH]
@@ -64,6 +74,7 @@ def test_pages_are_about_as_large_as_the_limit() -> None:
 def test_a_page_has_a_bounded_number_of_parts() -> None:
     value = {str(number): 0 for number in range(2 * PARTS_PER_PAGE)}
     assert [len(page.parts) for page in pages(value, 2**20)] == [1]
+    assert len(pages({str(number): 0 for number in range(2 * NODES_PER_PART)}, 2**20)) == 9
     many = page_of(iter([Part((), {}, 1)] * (PARTS_PER_PAGE + 1)), 2**20)
     assert len(many.parts) == PARTS_PER_PAGE
     assert many.rest is not None
@@ -83,9 +94,16 @@ def test_the_parts_of_a_member_begin_with_its_pointer() -> None:
 
 
 def test_weighing_stops_above_the_limit() -> None:
-    node = Document.of({str(number): [number] for number in range(10_000)}).find(())
-    assert weighed(node, 10**9) > 100_000
-    assert 1000 < weighed(node, 1000) < 1100
+    node = Document.of({f"{number:04}": [number] for number in range(1000)}).find(())
+    assert weighed(node, 10**9) == 1000 * (8 + 5 + 6)
+    assert 5000 < weighed(node, 5000) < 20_000
+
+
+def test_what_has_very_many_nodes_counts_as_too_large() -> None:
+    deep = Document.of([[[0] * 100] * 10] * 5).find(())
+    assert weighed(deep, 10**9) == 10**9 + 1
+    wide = Document.of([0] * (NODES_PER_PART + 1)).find(())
+    assert weighed(wide, 10**9) == 10**9 + 1
 
 
 VALUE = st.recursive(
