@@ -3,7 +3,7 @@ The log of a space besides the writing: snapshots, trimming, reading of the hist
 
 Rules of this file:
 
-- All of it is done by the space's jobs, behind the writes.
+- All of it is done by the space's jobs, beside the writes.
 - A snapshot is of a durable version. One at a time; one that fails is tried again some records later.
 - What others ask for is bounded in number, and each answer in records.
 """

@@ -1,21 +1,25 @@
 """
-The work of a space that blocks: one job at a time, in the background, since a log has one user at a time.
+The work of a space that blocks, in the background.
+
+    lane    for                                         runs beside
+    write   writing                                     one of ``other``
+    other   snapshots, trimming, reading, copying       one of ``write``
+    alone   opening again, closing, dropping            nothing
 
 Rules of this file:
 
-- Writes go before everything else that waits, but not more than ``MOST_PASSED`` of them in a row; otherwise
-  the order is that of asking.
-- What is done with a job's end comes before the next job begins.
-- The number of jobs that wait is bounded by those who ask: one write or reopening, one snapshot, and what
+- In each lane one at a time, in the order of asking. What is done with a job's end comes before the next
+  one of its lane begins.
+- Writes are not held up: a snapshot of a large document takes a while, and its log gives way to them.
+- Who is to be alone waits for all writes, and for what runs beside; nothing else begins meanwhile.
+- The number of jobs that wait is bounded by those who ask: one write, one snapshot, one opening, and what
   ``Archive`` lets in.
 """
 
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Protocol
-
-MOST_PASSED: Final = 10
+from typing import Any, Protocol
 
 Done = Callable[[Any, BaseException | None], object]  # the result, or None and the error
 
@@ -40,6 +44,21 @@ class Surroundings(Protocol):
         ...
 
 
+class _Lane:
+    """The jobs of one kind."""
+
+    __slots__ = ("is_running", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[tuple[Callable[[], Any], Done]] = deque()
+        self.is_running = False
+
+    @property
+    def is_free(self) -> bool:
+        """Tell whether the next one may begin, as far as this lane is concerned."""
+        return bool(self.waiting) and not self.is_running
+
+
 class Jobs:
     """The jobs of one space."""
 
@@ -51,53 +70,63 @@ class Jobs:
         """
         self._surroundings = surroundings
         self._is_immediate = is_immediate
-        self._urgent: deque[tuple[Callable[[], Any], Done]] = deque()
-        self._waiting: deque[tuple[Callable[[], Any], Done]] = deque()
-        self._is_running = False
-        self._passed = 0  # urgent ones that went before what waits
+        self._write, self._other, self._alone = _Lane(), _Lane(), _Lane()
 
     @property
     def waiting(self) -> int:
-        """How many wait that are not urgent."""
-        return len(self._waiting)
+        """How many wait in the lane ``other``."""
+        return len(self._other.waiting)
 
-    def run(self, function: Callable[[], Any], done: Done, is_urgent: bool = False) -> None:
-        """Run ``function`` in its turn, then ``done``."""
-        (self._urgent if is_urgent else self._waiting).append((function, done))
-        if not self._is_running:
-            self._next()
+    def write(self, function: Callable[[], Any], done: Done) -> None:
+        """Run ``function`` in the lane ``write``, then ``done``."""
+        self._add(self._write, function, done)
+
+    def run(self, function: Callable[[], Any], done: Done) -> None:
+        """Run ``function`` in the lane ``other``, then ``done``."""
+        self._add(self._other, function, done)
+
+    def run_alone(self, function: Callable[[], Any], done: Done) -> None:
+        """Run ``function`` beside nothing, then ``done``."""
+        self._add(self._alone, function, done)
+
+    def _add(self, lane: _Lane, function: Callable[[], Any], done: Done) -> None:
+        lane.waiting.append((function, done))
+        self._next()
 
     def _next(self) -> None:
-        while not self._is_running and (self._urgent or self._waiting):
-            function, done = self._take()
-            self._is_running = True
+        """Begin what can begin."""
+        while (lane := self._free_lane()) is not None:
+            function, done = lane.waiting.popleft()
+            lane.is_running = True
             if not self._is_immediate:
-                self._surroundings.background(function, partial(self._ended, done))
-                return
+                self._surroundings.background(function, partial(self._ended, lane, done))
+                continue
             result, error = None, None
             try:
                 result = function()
             except Exception as caught:
                 error = caught
-            self._finish(done, result, error)
+            self._finish(lane, done, result, error)
 
-    def _take(self) -> tuple[Callable[[], Any], Done]:
-        """Give the job that is next."""
-        if self._urgent and (self._passed < MOST_PASSED or not self._waiting):
-            self._passed = self._passed + 1 if self._waiting else 0
-            return self._urgent.popleft()
-        self._passed = 0
-        return self._waiting.popleft()
+    def _free_lane(self) -> _Lane | None:
+        """Give the lane of the job that may begin, if there is one."""
+        write, other, alone = self._write, self._other, self._alone
+        if alone.is_running:
+            return None
+        if write.is_free:
+            return write
+        if alone.waiting:
+            return None if write.is_running or other.is_running else alone
+        return other if other.is_free else None
 
-    def _finish(self, done: Done, result: Any, error: BaseException | None) -> None:
-        # what ``done`` asks for waits for its end
+    def _finish(self, lane: _Lane, done: Done, result: Any, error: BaseException | None) -> None:
         try:
             done(result, error)
         finally:
-            self._is_running = False
+            lane.is_running = False
 
-    def _ended(self, done: Done, result: Any, error: BaseException | None) -> None:
+    def _ended(self, lane: _Lane, done: Done, result: Any, error: BaseException | None) -> None:
         try:
-            self._finish(done, result, error)
+            self._finish(lane, done, result, error)
         finally:
             self._next()

@@ -139,7 +139,7 @@ class Space(Durable):
             self._refuse_all()
             if self._opened is not None:
                 self._flush(self._opened)
-        self._jobs.run(end, lambda result, error: self._event(self._call, done))
+        self._jobs.run_alone(end, lambda result, error: self._event(self._call, done))
 
     def status(self) -> dict[str, Any]:
         """Give state, version and counters, plain."""
@@ -234,7 +234,7 @@ class Space(Durable):
             self._flushed(sequencer, batch)
             return
         written = partial(self._event, self._written, sequencer, batch)
-        self._jobs.run(partial(self.log.write, batch.records), written, is_urgent=True)
+        self._jobs.write(partial(self.log.write, batch.records), written)
 
     def _written(self, sequencer: Sequencer, batch: Batch, _: None, error: BaseException | None) -> None:
         if error is None:
@@ -328,7 +328,7 @@ class Space(Durable):
 
     def _reopen(self) -> None:
         self._cancel_reopen = _ignore
-        self._jobs.run(self.log.reopen, partial(self._event, self._reopened), is_urgent=True)
+        self._jobs.run_alone(self.log.reopen, partial(self._event, self._reopened))
 
     def _reopened(self, recovered: Recovered, error: BaseException | None) -> None:
         if self.state == "closed":
