@@ -24,8 +24,8 @@ DSTM_CORE = ("errors", "pointer", "values", "document", "changes", "digest", "re
 PARTS = {
     DSTM_CORE: "array changes digest document errors operations pointer reads stamps stm transaction values "
     "watches work",
-    DSTM_SEQUENCER: "archive arrivals bindings constraints counters decisions durable fairness jobs presence "
-    "sequencer settings space state undo waits weight window",
+    DSTM_SEQUENCER: "answers archive arrivals bindings constraints counters decisions durable fairness jobs "
+    "presence sequencer settings space state undo waits weight window",
 }
 LAYER_OF_PART = {f"{DSTM}.{name}": layer for layer, names in PARTS.items() for name in names.split()}
 

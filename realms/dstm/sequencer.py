@@ -38,11 +38,12 @@ Rules of this file:
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from realms.dstm.answers import conflict, recorded_answer, wanted_values
 from realms.dstm.bindings import Binding
 from realms.dstm.changes import Change, chain
 from realms.dstm.constraints import Constraints
 from realms.dstm.decisions import Author, Batch, Committed, Flushed, LogDiffers, Made, Submission, Ticket
-from realms.dstm.document import MISSING, Document, DoesNotFit, thaw
+from realms.dstm.document import Document, DoesNotFit
 from realms.dstm.errors import (
     CONFLICT,
     CONSTRAINT,
@@ -56,15 +57,13 @@ from realms.dstm.errors import (
 )
 from realms.dstm.log import Record, Recovered
 from realms.dstm.operations import Add, Copy, Move, Op, OpFailed, Remove, apply, implied_reads
-from realms.dstm.pointer import Path, parse, render
+from realms.dstm.pointer import parse, render
 from realms.dstm.presence import bind, bound_ops, undoing
 from realms.dstm.reads import Read
 from realms.dstm.settings import Settings
 from realms.dstm.state import State, entry_of
 from realms.dstm.transaction import Transaction
 from realms.dstm.undo import undoing_transaction
-from realms.dstm.values import size
-from realms.dstm.weight import weigh_node
 from realms.dstm.window import Entry, Window
 
 __all__ = [
@@ -79,7 +78,6 @@ __all__ = [
     "Ticket",
 ]
 
-SHOWN_PATHS: Final = 100  # of a conflict
 UNDONE_AT_ONCE: Final = 100  # bindings
 NOBODY: Final = Author()
 
@@ -223,14 +221,16 @@ class Sequencer:
             raise self._failure(failed, base) from None
         if self._constraints and changes:
             self._constraints.check(document, changes)
-        values = self._values(document, transaction.want) if transaction.want else None
+        values, most = None, self.settings.want_bytes
+        if transaction.want:
+            values = wanted_values(document, transaction.want, most)
         time = now_ms if now_ms > state.time else state.time
         author, epoch = submission.author, self.epoch
         if not ops and not transaction.publish:
             return Committed(state.version, epoch, time, False, values, result)
         bound = bound_ops(ops)
         new = bind(state, document, ops, bound, author.session_id, time, self.settings) if bound else ()
-        outcome = None if values is None and result is None else self._outcome(values, result)
+        outcome = recorded_answer(values, result, most)
         entry = self._commit(document, changes, new, author, time, tx, submission.digest, outcome)
         return Committed(entry.version, epoch, time, False, values, result)
 
@@ -243,7 +243,7 @@ class Sequencer:
         if not self._holds(reads, ops, base):
             lost += [read for read in implied_reads(document, ops) if changed(read, base, document)]
         if lost:
-            raise _conflict(lost, f"changed since version {base}: ")
+            raise conflict(lost, f"changed since version {base}: ")
 
     def _holds(self, reads: Sequence[Read], ops: Sequence[Op], base: int) -> bool:
         """
@@ -270,31 +270,10 @@ class Sequencer:
         if failed.kind == "state" and base is not None:
             lost = [read for read in failed.met if state.stamps.changed_since(read, base, state.document)]
             if lost:
-                return _conflict(lost, f"{text}; changed since version {base}: ")
+                return conflict(lost, f"{text}; changed since version {base}: ")
         if uri == CONFLICT:
-            return _conflict(failed.met, f"{text}: ")
+            return conflict(failed.met, f"{text}: ")
         return DstmError(uri, text, part="ops", index=failed.index, reason=failed.reason)
-
-    def _values(self, document: Document, want: Sequence[Path]) -> list[Any]:
-        """Give the plain values of some places, None where nothing is."""
-        nodes = [document.find(path) for path in want]
-        left = most = self.settings.want_bytes
-        for index, node in enumerate(nodes):
-            left -= weigh_node(node, left)
-            if left < 0:
-                reason = f"the values have more than {most} bytes"
-                raise DstmError(
-                    TOO_LARGE, f"want[{index}]: {reason}", part="want", index=index, reason=reason
-                )
-        return [None if node is MISSING else thaw(node) for node in nodes]
-
-    def _outcome(self, values: list[Any] | None, result: Any) -> dict[str, Any]:
-        """Give what is recorded of an answer."""
-        if result is not None and size(result) > self.settings.want_bytes:
-            reason = f"it has more than {self.settings.want_bytes} bytes"
-            raise DstmError(TOO_LARGE, f"result: {reason}", part="result", reason=reason)
-        outcome = {"values": values, "result": result}
-        return {name: value for name, value in outcome.items() if value is not None}
 
     def _commit(
         self,
@@ -536,9 +515,3 @@ class Sequencer:
             text = f"version {version} is too old to be undone: what was before it is forgotten"
             raise DstmError(STALE, text, version=self.durable_version, horizon=self.horizon)
         return undoing_transaction(self.epoch, entry, before)
-
-
-def _conflict(lost: Iterable[Read], text: str) -> DstmError:
-    paths = list(dict.fromkeys(render(read.path) for read in lost))[:SHOWN_PATHS]
-    shown = ", ".join(map(repr, paths[:3])) + (", ..." if len(paths) > 3 else "")
-    return DstmError(CONFLICT, text + shown[:500], paths=paths)
