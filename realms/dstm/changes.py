@@ -5,17 +5,18 @@ On the wire a change is a JSON Patch object of ``add``, ``remove`` or ``replace`
 ``[from, version, changes, meta]``: it leads from one version to another.
 """
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 from msgspec import UNSET, Struct
 
 from realms.dstm.pointer import parse
-from realms.dstm.values import canonical, normalized
+from realms.dstm.values import canonical_text, has_odd_float, normalized
 
 HASH_BYTES: Final = 16
 OPS: Final = ("add", "remove", "replace")
+_FLOATLESS: Final = frozenset({str, int, bool, None.__class__, UNSET.__class__})
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -58,7 +59,7 @@ class Change(Struct, frozen=True, gc=False):
         return cls(op, path) if op == "remove" else cls(op, path, normalized(wire["value"]))
 
 
-class Delta(Struct, frozen=True):
+class Delta(Struct, frozen=True, gc=False):
     """
     The way from one version to another.
 
@@ -94,30 +95,52 @@ class Delta(Struct, frozen=True):
         first, version, changes, meta = wire
         if not isinstance(changes, list | tuple) or not isinstance(meta, dict):
             raise ValueError("a delta's changes are a list, its meta an object")
-        digest = meta.get("digest")
+        from_version, to_version = _whole("from", first), _whole("version", version)
+        if from_version >= to_version:
+            raise ValueError(f"a delta leads to a later version, got {from_version} to {to_version}")
         return cls(
-            _version(first),
-            _version(version),
-            tuple(Change.read(change) for change in changes),
-            bytes.fromhex(meta.get("hash", "")),
-            _version(meta.get("time", 0)),
-            None if digest is None else (_version(digest["version"]), str(digest["sha256"])),
+            from_version,
+            to_version,
+            tuple([Change.read(change) for change in changes]),
+            _hex("hash", meta.get("hash")),
+            _whole("time", meta.get("time")),
+            _digest(meta.get("digest")),
         )
 
 
-def _version(value: Any) -> int:
-    if isinstance(value, float) and value.is_integer():
+def _digest(value: Any) -> tuple[int, str] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise ValueError(f"a digest is an object, got {value!r:.40}")
+    return _whole("digest.version", value.get("version")), _hex("digest.sha256", value.get("sha256")).hex()
+
+
+def _hex(name: str, value: Any) -> bytes:
+    try:
+        return bytes.fromhex(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is written in hexadecimal digits, got {value!r:.80}") from None
+
+
+def _whole(name: str, value: Any) -> int:
+    if value.__class__ is float and value.is_integer():
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"versions and times are whole numbers from 0 on, got {value!r:.40}")
-    return value
+    if value.__class__ is not int or value < 0:
+        raise ValueError(f"{name} is a whole number from 0 on, got {value!r:.40}")
+    return int(value)
 
 
 def first_hash(epoch: str) -> bytes:
     """Give the hash of version 0."""
-    return hashlib.sha256(epoch.encode()).digest()[:HASH_BYTES]
+    return sha256(epoch.encode()).digest()[:HASH_BYTES]
 
 
-def chain(previous: bytes, version: int, changes: Iterable[Change]) -> bytes:
+def chain(previous: bytes, version: int, changes: Sequence[Change]) -> bytes:
     """Give the hash of ``version``: of the previous hash and ``canonical([version, changes])``."""
-    return hashlib.sha256(previous + canonical([version, list(changes)])).digest()[:HASH_BYTES]
+    odd_floats = False
+    for change in changes:
+        if change.value.__class__ not in _FLOATLESS and has_odd_float(change.value):
+            odd_floats = True
+    text = canonical_text([version, changes], odd_floats)
+    return sha256(previous + text).digest()[:HASH_BYTES]

@@ -5,22 +5,24 @@ Rules of this file:
 
 - Nodes are never changed. A scalar is its own node; an object is a dict of up to ``SMALL`` members,
   copied at each edit, or else a ``HashTrieMap``; an array is a tuple or, above ``SMALL``, an ``Array``.
+- Each container knows its size, so that what a large value weighs is never counted again.
 - What a node is made of is known here alone: others go through the functions below.
 - ``put``, ``insert`` and ``remove`` are the three edits that all others are made of.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, TypeGuard
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct, json
 from rpds import HashTrieMap
 
 from realms.dstm.array import Array
 from realms.dstm.changes import Change
 from realms.dstm.pointer import ROOT, Path, parse, render
-from realms.dstm.values import size as json_size
 
-SMALL: Final = 64
+SMALL: Final = (
+    128  # up to about 250 a dict's copy takes less time than an edit of a HashTrieMap, but more memory
+)
 
 Node = Any
 
@@ -54,59 +56,100 @@ class DoesNotFit(Exception):
         self.reason = reason
 
 
+class _Object(Struct, frozen=True, gc=False, eq=False):
+    """
+    An object.
+
+    :ivar inside: token -> node
+    :ivar size: bytes as JSON
+    """
+
+    inside: Any
+    size: int
+
+
+class _Array(Struct, frozen=True, gc=False, eq=False):
+    """
+    An array.
+
+    :ivar inside: nodes
+    :ivar size: bytes as JSON
+    """
+
+    inside: Any
+    size: int
+
+
+_encode: Final = json.Encoder().encode
+_CONTAINERS: Final = frozenset({dict, list, tuple})
+_BRANCHES: Final[frozenset[Any]] = frozenset({_Object, _Array})
+
+
 def freeze(value: Any) -> Node:
     """Make a node of a plain, normalized value."""
     kind = value.__class__
     if kind is dict:
-        return _object({key: freeze(member) for key, member in value.items()})
-    if kind is list or kind is tuple:
-        return _array([freeze(element) for element in value])
-    return value
+        below = {token: freeze(it) for token, it in value.items() if it.__class__ in _CONTAINERS}
+        if not below:
+            return _Object(_mapping(value.copy()), len(_encode(value)))
+        flat = len(_encode({**value, **dict.fromkeys(below, 0)}))
+        return _Object(_mapping({**value, **below}), flat + sum([node.size - 1 for node in below.values()]))
+    if kind is not list and kind is not tuple:
+        return value
+    if any(it.__class__ in _CONTAINERS for it in value):
+        elements = tuple(map(freeze, value))
+        return _Array(_sequence(elements), 1 + len(elements) + sum(map(weight, elements)))
+    return _Array(_sequence(tuple(value)), len(_encode(value)))
 
 
 def thaw(node: Node) -> Any:
     """Make a plain value of a node; it shares nothing that could be changed."""
     kind = node.__class__
-    if kind is dict or kind is HashTrieMap:
-        return {key: thaw(member) for key, member in node.items()}
-    if kind is tuple or kind is Array:
-        return [thaw(element) for element in node]
+    if kind is _Object:
+        return {
+            token: thaw(below) if below.__class__ in _BRANCHES else below
+            for token, below in node.inside.items()
+        }
+    if kind is _Array:
+        return [thaw(below) if below.__class__ in _BRANCHES else below for below in node.inside]
     return node
+
+
+def weight(node: Node) -> int:
+    """Give the bytes of a node as JSON; of a container, at once."""
+    return node.size if node.__class__ in _BRANCHES else len(_encode(node))
 
 
 def is_object(node: Node) -> bool:
     """Tell whether a node is an object."""
-    kind = node.__class__
-    return kind is dict or kind is HashTrieMap
+    return node.__class__ is _Object
 
 
-def is_array(node: Node) -> TypeGuard[Sequence[Node]]:
+def is_array(node: Node) -> bool:
     """Tell whether a node is an array."""
-    kind = node.__class__
-    return kind is tuple or kind is Array
+    return node.__class__ is _Array
 
 
 def length(node: Node) -> int:
     """Give the number of members or elements of a container."""
-    return len(node)
+    return len(node.inside)
 
 
 def child(node: Node, token: str) -> Node:
     """Give what is below ``token``, or ``MISSING``."""
-    kind = node.__class__
-    if kind is dict or kind is HashTrieMap:
-        return node.get(token, MISSING)
-    if kind is tuple or kind is Array:
+    if node.__class__ is _Object:
+        return node.inside.get(token, MISSING)
+    if node.__class__ is _Array:
         index = index_of(token)
-        return node[index] if index is not None and index < len(node) else MISSING
+        return node.inside[index] if index is not None and index < len(node.inside) else MISSING
     return MISSING
 
 
 def members(node: Node) -> Iterator[tuple[str, Node]]:
     """Give token and node of everything in a container, one after the other; an array's in order."""
-    if is_object(node):
-        return iter(node.items())
-    return ((str(index), element) for index, element in enumerate(node))
+    if node.__class__ is _Object:
+        return iter(node.inside.items())
+    return ((str(index), element) for index, element in enumerate(node.inside))
 
 
 def index_of(token: str) -> int | None:
@@ -116,24 +159,22 @@ def index_of(token: str) -> int | None:
     return None
 
 
-class Document:
+class Document(Struct, frozen=True, gc=False, eq=False):
     """
     One version of a document.
 
     :ivar root: its node
-    :ivar size: about its bytes as JSON
+    :ivar size: its bytes as JSON
     """
 
-    __slots__ = ("root", "size")
-
-    def __init__(self, root: Node, size: int) -> None:
-        self.root = root
-        self.size = size
+    root: Node
+    size: int
 
     @classmethod
     def of(cls, value: Any) -> "Document":
         """Make a document of a plain, normalized value."""
-        return cls(freeze(value), json_size(value))
+        root = freeze(value)
+        return cls(root, weight(root))
 
     def __repr__(self) -> str:
         return f"<Document of {self.size} bytes>"
@@ -147,9 +188,7 @@ class Document:
         """Give the node at ``path``, or ``MISSING``."""
         node = self.root
         for token in path:
-            node = node.get(token, MISSING) if node.__class__ is dict else child(node, token)
-            if node is MISSING:
-                return MISSING
+            node = node.inside.get(token, MISSING) if node.__class__ is _Object else child(node, token)
         return node
 
     def plain(self, path: Path = ROOT) -> Any:
@@ -164,19 +203,21 @@ class Document:
             DoesNotFit: there is no such container, or no such element.
         """
         if not path:
-            return Document(node, _weight(node))
+            return Document(node, weight(node))
         parents = self._parents(path)
-        token = path[-1]
-        parent = parents[-1]
+        parent, token = parents[-1], path[-1]
+        if parent.__class__ is _Object:
+            inside = parent.inside
+            before = inside.get(token, MISSING)
+            grown = weight(node) + (_key(inside, token) if before is MISSING else -weight(before))
+            return self._rebuilt(
+                path, parents, _Object(_with_member(inside, token, node), parent.size + grown)
+            )
         before = child(parent, token)
-        if is_object(parent):
-            grown = _weight(node) - (-_key_weight(token) if before is MISSING else _weight(before))
-            return self._rebuilt(path, parents, _with_member(parent, token, node), grown)
         if before is MISSING:
             raise DoesNotFit(path, _no_element(parent, token))
-        index = int(token)
-        changed = parent.set(index, node) if parent.__class__ is Array else _with_element(parent, index, node)
-        return self._rebuilt(path, parents, changed, _weight(node) - _weight(before))
+        size = parent.size + weight(node) - weight(before)
+        return self._rebuilt(path, parents, _Array(_with_element(parent.inside, int(token), node), size))
 
     def insert(self, path: Path, node: Node) -> "Document":
         """
@@ -188,18 +229,18 @@ class Document:
         if not path:
             return self.put(path, node)
         parents = self._parents(path)
-        parent = parents[-1]
-        if not is_array(parent):
+        parent, token = parents[-1], path[-1]
+        if parent.__class__ is _Object:
             return self.put(path, node)
-        token = path[-1]
-        index = len(parent) if token == "-" else index_of(token)
-        if index is None or index > len(parent):
+        elements = parent.inside
+        index = len(elements) if token == "-" else index_of(token)
+        if index is None or index > len(elements):
             raise DoesNotFit(path, _no_element(parent, token))
-        if parent.__class__ is Array:
-            changed = parent.insert(index, node)
-        else:
-            changed = _array((*parent[:index], node, *parent[index:]))
-        return self._rebuilt(path, parents, changed, _weight(node) + 1)
+        size = parent.size + weight(node) + (1 if elements else 0)
+        if elements.__class__ is Array:
+            return self._rebuilt(path, parents, _Array(elements.insert(index, node), size))
+        longer = _sequence((*elements[:index], node, *elements[index:]))
+        return self._rebuilt(path, parents, _Array(longer, size))
 
     def remove(self, path: Path) -> "Document":
         """
@@ -215,15 +256,12 @@ class Document:
         before = child(parent, token)
         if before is MISSING:
             raise DoesNotFit(path, "nothing is there")
-        if is_object(parent):
-            shrunk = _weight(before) + _key_weight(token)
-            return self._rebuilt(path, parents, _without_member(parent, token), -shrunk)
-        index = int(token)
-        if parent.__class__ is Array:
-            changed = parent.remove(index)
-        else:
-            changed = parent[:index] + parent[index + 1 :]
-        return self._rebuilt(path, parents, changed, -_weight(before) - 1)
+        size = parent.size - weight(before)
+        if parent.__class__ is _Object:
+            inside = _without_member(parent.inside, token)
+            return self._rebuilt(path, parents, _Object(inside, size - _key(inside, token)))
+        inside = _without_element(parent.inside, int(token))
+        return self._rebuilt(path, parents, _Array(inside, size - (1 if inside else 0)))
 
     def apply(self, changes: Iterable[Change]) -> "Document":
         """
@@ -257,72 +295,66 @@ class Document:
         node = self.root
         parents = [node]
         for token in path[:-1]:
-            node = child(node, token)
+            node = node.inside.get(token, MISSING) if node.__class__ is _Object else child(node, token)
             parents.append(node)
-        if not (is_object(node) or is_array(node)):
-            parent = path[:-1]
-            raise DoesNotFit(path, f"{render(parent)!r} is no object and no array")
+        if node.__class__ not in _BRANCHES:
+            raise DoesNotFit(path, f"{render(path[:-1])!r} is no object and no array")
         return parents
 
-    def _rebuilt(self, path: Path, parents: list[Node], changed: Node, grown: int) -> "Document":
+    def _rebuilt(self, path: Path, parents: list[Node], changed: Node) -> "Document":
         """Put ``changed`` in the place of the last parent, and so on up to the root."""
+        grown = changed.size - parents[-1].size
         for depth in range(len(parents) - 2, -1, -1):
             parent, token = parents[depth], path[depth]
-            if is_object(parent):
-                changed = _with_member(parent, token, changed)
-            elif parent.__class__ is Array:
-                changed = parent.set(int(token), changed)
+            if parent.__class__ is _Object:
+                changed = _Object(_with_member(parent.inside, token, changed), parent.size + grown)
             else:
-                changed = _with_element(parent, int(token), changed)
-        return Document(changed, self.size + grown)
+                changed = _Array(_with_element(parent.inside, int(token), changed), parent.size + grown)
+        return Document(changed, changed.size)
 
 
-def _object(members: dict[str, Node]) -> Node:
-    return members if len(members) <= SMALL else HashTrieMap(members)
+def _mapping(inside: dict[str, Node]) -> Mapping[str, Node]:
+    return inside if len(inside) <= SMALL else HashTrieMap(inside)
 
 
-def _array(elements: Sequence[Node]) -> Node:
-    return tuple(elements) if len(elements) <= SMALL else Array.of(elements)
+def _sequence(elements: tuple[Node, ...]) -> Sequence[Node] | Array:
+    return elements if len(elements) <= SMALL else Array.of(elements)
 
 
-def _with_member(node: Node, token: str, below: Node) -> Node:
-    if node.__class__ is dict:
-        changed = node.copy()
-        changed[token] = below
-        return changed if len(changed) <= SMALL else HashTrieMap(changed)
-    return node.insert(token, below)
+def _with_member(inside: Any, token: str, below: Node) -> Any:
+    if inside.__class__ is not dict:
+        return inside.insert(token, below)
+    changed = inside.copy()
+    changed[token] = below
+    return changed if len(changed) <= SMALL else HashTrieMap(changed)
 
 
-def _without_member(node: Node, token: str) -> Node:
-    if node.__class__ is dict:
-        changed = node.copy()
+def _without_member(inside: Any, token: str) -> Any:
+    if inside.__class__ is dict:
+        changed = inside.copy()
         del changed[token]
         return changed
-    smaller = node.remove(token)
+    smaller = inside.remove(token)
     return dict(smaller.items()) if len(smaller) <= SMALL // 2 else smaller
 
 
-def _with_element(node: tuple[Node, ...], index: int, below: Node) -> Node:
-    return (*node[:index], below, *node[index + 1 :])
+def _with_element(inside: Any, index: int, below: Node) -> Any:
+    if inside.__class__ is Array:
+        return inside.set(index, below)
+    return (*inside[:index], below, *inside[index + 1 :])
 
 
-def _no_element(parent: Sequence[Node], token: str) -> str:
-    return f"{token!r:.40} is no index of the {len(parent)} elements there"
+def _without_element(inside: Any, index: int) -> Any:
+    if inside.__class__ is not Array:
+        return inside[:index] + inside[index + 1 :]
+    shorter = inside.remove(index)
+    return tuple(shorter) if len(shorter) <= SMALL // 2 else shorter
 
 
-def _weight(node: Node) -> int:
-    """Give about the bytes of a node as JSON."""
-    kind = node.__class__
-    if kind is str:
-        return len(node) + 2 if node.isascii() else len(node.encode()) + 2
-    if kind is int:
-        return 1 if -10 < node < 10 else len(str(node))
-    if kind is dict or kind is HashTrieMap:
-        return 2 + sum(_key_weight(key) + _weight(member) for key, member in node.items())
-    if kind is tuple or kind is Array:
-        return 2 + sum(1 + _weight(element) for element in node)
-    return 8 if kind is float else 4
+def _no_element(parent: Node, token: str) -> str:
+    return f"{token!r:.40} is no index of the {length(parent)} elements there"
 
 
-def _key_weight(token: str) -> int:
-    return len(token.encode()) + 4
+def _key(others: Any, token: str) -> int:
+    """Give the bytes that a member's key takes beside ``others``: itself, a colon and perhaps a comma."""
+    return len(_encode(token)) + (2 if others else 1)

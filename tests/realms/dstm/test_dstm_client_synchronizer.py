@@ -319,7 +319,10 @@ def test_the_digest_of_a_version_is_checked() -> None:
 def test_a_large_document_is_checked_in_slices() -> None:
     document = {f"key {number}": "x" * 1000 for number in range(200)}
     check = DigestCheck(1, Document.of(document), digest_of(document))
-    assert [check.step() for _ in range(4)] == [False, False, False, True]
+    steps = 1
+    while not check.step():
+        steps += 1
+    assert steps > 3
     assert check.agrees
 
 

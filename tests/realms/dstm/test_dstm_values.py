@@ -1,0 +1,140 @@
+"""Values: what a document may hold, and the canonical form against the reference implementation."""
+
+import enum
+import json
+from typing import Any
+
+import pytest
+import rfc8785
+from dstm_json import values
+from hypothesis import given
+
+from realms.dstm.values import MAX_DEPTH, MAX_INTEGER, InvalidValue, canonical, normalized, size
+
+
+class Colour(enum.IntEnum):
+    RED = 1
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for level in range(depth):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("given_value", "expected"),
+    [
+        (1.0, 1),
+        (-0.0, 0),
+        (0.5, 0.5),
+        (float(MAX_INTEGER), MAX_INTEGER),
+        ([1, 2.0], [1, 2]),
+        ((1, "a"), [1, "a"]),
+        ({"a": {"b": 2.0}, "c": 1}, {"a": {"b": 2}, "c": 1}),
+        ({"a": [(1.5,)]}, {"a": [[1.5]]}),
+    ],
+)
+def test_floats_without_a_fraction_become_integers(given_value: Any, expected: Any) -> None:
+    kept = normalized(given_value)
+    assert kept == expected
+    assert json.dumps(kept) == json.dumps(expected)
+
+
+@given(values())
+def test_what_is_normal_is_given_as_it_is(value: Any) -> None:
+    assert normalized(value) is value
+
+
+def test_what_is_changed_leaves_the_given_value_alone() -> None:
+    value = {"a": [1.0, {"b": 2.0}], "c": {"d": 1}}
+    kept = normalized(value)
+    assert json.dumps(value) == '{"a": [1.0, {"b": 2.0}], "c": {"d": 1}}'
+    assert kept["c"] is value["c"]
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "reason"),
+    [
+        (2**53, (), "integers are within +-(2**53 - 1), got 9007199254740992"),
+        (-(2**53), (), "integers are within +-(2**53 - 1), got -9007199254740992"),
+        pytest.param(10**5000, (), "integers are within +-(2**53 - 1), got one of 16610 bits", id="huge"),
+        (2.0**53, (), "integers are within +-(2**53 - 1), got 9007199254740992.0"),
+        (float("nan"), (), "numbers are finite, got nan"),
+        ([1, float("-inf")], ("1",), "numbers are finite, got -inf"),
+        ("\ud800", (), "a lone surrogate is no text"),
+        ({"a": ["\udc00"]}, ("a", "0"), "a lone surrogate is no text"),
+        ({"a\ud800": 1}, ("a?",), "a lone surrogate is no text"),
+        ({"grün": {"__proto__": 1}}, ("grün", "__proto__"), "this key is not allowed"),
+        ({"a": {1: 1}}, ("a",), "keys are strings, not int"),
+        ({"a": b"x"}, ("a",), "a bytes is no JSON value"),
+        ([{1, 2}], ("0",), "a set is no JSON value"),
+        (Colour.RED, (), "a Colour is no JSON value"),
+        (nested(MAX_DEPTH + 1), ("a", "0") * (MAX_DEPTH // 2), "it nests too deeply"),
+    ],
+)
+def test_what_no_document_holds_is_refused_with_its_place(value: Any, path: Any, reason: str) -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        normalized(value)
+    assert (refusal.value.path, refusal.value.reason) == (path, reason)
+    assert reason in str(refusal.value)
+    assert (" at '/" in str(refusal.value)) == bool(path)
+
+
+def test_nesting_is_bounded_by_depth() -> None:
+    assert normalized(nested(MAX_DEPTH)) == nested(MAX_DEPTH)
+    assert normalized(1, depth=0) == 1
+    assert normalized([[]], depth=2) == [[]]
+    with pytest.raises(InvalidValue, match="it nests too deeply at '/0'"):
+        normalized([[]], depth=1)
+    with pytest.raises(InvalidValue, match="it nests too deeply"):
+        normalized({}, depth=0)
+
+
+def test_what_contains_itself_is_refused() -> None:
+    value: list[Any] = []
+    value.append(value)
+    with pytest.raises(InvalidValue, match="it nests too deeply"):
+        normalized(value)
+
+
+@given(values())
+def test_the_canonical_form_is_that_of_rfc_8785(value: Any) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (
+            {"b": 1, "a": "\u00e9", "c": "\x7f\x1f</script>\u2028"},
+            '{"a":"é","b":1,"c":"\x7f\\u001f</script>\u2028"}',
+        ),
+        ({"\U0001f600": 1, "\uffff": 2}, '{"\U0001f600":1,"\uffff":2}'),  # UTF-16 sorts what is beyond first
+        ({"\U0001f600": 0.5}, '{"\U0001f600":0.5}'),
+        (["\U0001f600", 333333333.33333329, 1e-3, 0.002, 1e-7, 9e-324, 4.50], None),
+        ([(1, 2), {"a": (1e-9,)}], '[[1,2],{"a":[1e-9]}]'),
+        (1e-9, "1e-9"),
+        (-5e-324, "-5e-324"),
+        (4503599627370495.5, "4503599627370495.5"),
+        (0.001, "0.001"),
+        (2.0, "2"),  # not normalized, and yet right
+    ],
+)
+def test_the_canonical_form_where_msgspec_has_another(value: Any, expected: str | None) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
+    assert expected is None or canonical(value).decode() == expected
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), [float("-inf")]])
+def test_what_is_not_finite_has_no_canonical_form(value: Any) -> None:
+    with pytest.raises(rfc8785.FloatDomainError):
+        canonical(value)
+
+
+@given(values())
+def test_the_size_is_that_of_compact_json(value: Any) -> None:
+    assert json.loads(json.dumps(value)) == value
+    if "e-" not in repr(value):  # where the shortest forms of numbers differ
+        assert size(value) == len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
