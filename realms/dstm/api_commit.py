@@ -36,13 +36,14 @@ from realms.dstm.transaction import (
     digest,
     read_transaction,
 )
-from realms.dstm.values import size
 from realms.extension import ProcedureCall, PublishRefused, Session
 from router.routing.options import Refused
 from router.routing.publication import read_publish_options
 from router.wamp import uris
 
 RESERVED_TOPICS: Final = ("dstm.", "wamp.", "concord.")
+
+WAITING_BYTES: Final = 300  # of a transaction that waits, besides its reads and values, about
 
 Reply = Callable[[Committed | DstmError], None]
 
@@ -155,7 +156,8 @@ def submit(
             answer["values"] = values
         call.result(None if outcome.result is None else [outcome.result], answer)
 
-    api.space.submit(Submission(transaction, api.author(session), body, weight(transaction), make), reply)
+    bytes_ = WAITING_BYTES + 100 * len(transaction.reads) + 3 * transaction.bytes
+    api.space.submit(Submission(transaction, api.author(session), body, bytes_, make), reply)
 
 
 def _answer_error(
@@ -172,22 +174,6 @@ def _answer_error(
     except DstmError as other:
         error = other
     refuse(call, error if eye.sight is None else _censored(api, eye, eye.sight, transaction, error))
-
-
-def weight(transaction: Transaction) -> int:
-    """Tell about how many bytes a transaction takes while it waits."""
-    total = 300 + 100 * (len(transaction.reads) + len(transaction.want))
-    for op in transaction.ops:
-        value = getattr(op, "value", None)
-        kind = value.__class__
-        total += 150 + len(op.path)
-        if kind is str:
-            total += len(value)  # type: ignore[arg-type]
-        elif kind is dict or kind is list:
-            total += 2 * size(value)
-    for publish in transaction.publish:
-        total += 200 + 2 * (size(publish.args) + size(publish.kwargs) + size(publish.options))
-    return total
 
 
 def _one_op(

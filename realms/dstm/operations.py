@@ -72,7 +72,11 @@ class _Setting(_Op, frozen=True):
     value: Any
 
     def checked(self, depth: int) -> Self:
-        value = normalized(self.value, room(self.path, depth))
+        value = self.value
+        left = depth - len(parse(self.path))
+        if left >= 0 and value.__class__ is str and value.isascii():
+            return self
+        value = normalized(value, room(self.path, depth))
         return self if value is self.value else replace(self, value=value)
 
 
@@ -96,7 +100,7 @@ class _Bindable(_Setting, frozen=True):
             _check_ms("linger_ms", self.linger_ms, 0)
         if self.ttl_ms is not UNSET:
             _check_ms("ttl_ms", self.ttl_ms, 1)
-        return super().checked(depth)
+        return _Setting.checked(self, depth)
 
 
 class _Sourced(_Op, frozen=True):

@@ -83,6 +83,7 @@ class Transaction(Struct, frozen=True, gc=False):
 
     :ivar tx: its id, or None: then it may happen again if it is submitted again
     :ivar base: the version that was read; None for the newest
+    :ivar bytes: about what its ops and events take as JSON
     """
 
     tx: str | None = None
@@ -92,6 +93,7 @@ class Transaction(Struct, frozen=True, gc=False):
     ops: tuple[Op, ...] = ()
     want: tuple[Path, ...] = ()
     publish: tuple[Publish, ...] = ()
+    bytes: int = 0
 
 
 def read_transaction(kwargs: Mapping[str, Any], limits: Limits) -> Transaction:
@@ -133,19 +135,19 @@ def checked_transaction(arguments: CommitArguments, limits: Limits) -> Transacti
         ops = tuple([op.checked(depth) for op in arguments.ops])
     except ValueError:
         ops = _each("ops", arguments.ops, lambda op: op.checked(depth))  # raises, and names the index
-    transaction = Transaction(
-        arguments.tx,
-        arguments.epoch,
-        arguments.base,
-        tuple([_read(wire, index) for index, wire in enumerate(arguments.reads)]) if arguments.reads else (),
-        ops,
-        _each("want", arguments.want, parse) if arguments.want else (),
-        _each("publish", arguments.publish, lambda publish: _publish(publish, depth))
-        if arguments.publish
-        else (),
-    )
-    _check_bytes(transaction, limits)
-    return transaction
+    reads: tuple[Read, ...] = ()
+    if arguments.reads:
+        reads = tuple([_read(wire, index) for index, wire in enumerate(arguments.reads)])
+    want: tuple[Path, ...] = ()
+    publish: tuple[Publish, ...] = ()
+    if arguments.want or arguments.publish:
+        want = _each("want", arguments.want, parse)
+        publish = _each("publish", arguments.publish, lambda publish: _publish(publish, depth))
+    total = _bytes_of(ops, publish)
+    if total > limits.transaction_bytes:
+        reason = f"has about {total} bytes; allowed are {limits.transaction_bytes}"
+        raise _error(TOO_LARGE, "transaction", reason)
+    return Transaction(arguments.tx, arguments.epoch, arguments.base, reads, ops, want, publish, total)
 
 
 def digest(transaction: Transaction) -> bytes:
@@ -201,20 +203,19 @@ def _publish(publish: Publish, depth: int) -> Publish:
     )
 
 
-def _check_bytes(transaction: Transaction, limits: Limits) -> None:
+def _bytes_of(ops: Sequence[Op], publish: Sequence[Publish]) -> int:
     total = 0
-    for op in transaction.ops:
+    for op in ops:
         total += _OP_BYTES + len(op.path)
-        value = getattr(op, "value", None)
-        if isinstance(value, str):
+        value: Any = getattr(op, "value", None)
+        kind = value.__class__
+        if kind is str:
             total += len(value)
-        elif isinstance(value, dict | list):
+        elif kind is dict or kind is list:
             total += size(value)
-    for publish in transaction.publish:
-        total += size(publish.args) + size(publish.kwargs) + size(publish.options)
-    if total > limits.transaction_bytes:
-        reason = f"has about {total} bytes; allowed are {limits.transaction_bytes}"
-        raise _error(TOO_LARGE, "transaction", reason)
+    for event in publish:
+        total += size(event.args) + size(event.kwargs) + size(event.options)
+    return total
 
 
 def _list(kwargs: Mapping[str, Any], part: str, limits: Limits) -> Sequence[Any]:

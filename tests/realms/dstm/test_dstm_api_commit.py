@@ -7,7 +7,6 @@ from dstm_stage import SPACE, Stage
 from msgspec.structs import replace
 from realm_play import may, roles
 
-from realms.dstm.api_commit import weight
 from realms.dstm.transaction import Limits, read_transaction
 
 CLIENT = "0123456789abcdef" * 2
@@ -108,8 +107,8 @@ class TestCommit:
     def test_what_it_weighs_while_it_waits(self) -> None:
         ops = [{"op": "add", "path": "/a", "value": v} for v in ("x" * 1000, ["x" * 1000], 1)]
         publish = [{"topic": "com.t", "args": ["x" * 1000]}]
-        light = weight(read_transaction({"ops": ops[2:]}, Limits()))
-        heavy = weight(read_transaction({"ops": ops, "publish": publish}, Limits()))
+        light = read_transaction({"ops": ops[2:]}, Limits()).bytes
+        heavy = read_transaction({"ops": ops, "publish": publish}, Limits()).bytes
         assert heavy > light + 3000
 
 
