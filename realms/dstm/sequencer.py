@@ -188,6 +188,7 @@ class Sequencer:
             if record.bindings and submission.author.session_id is not None:
                 paths = [parse(wire["path"]) for wire in record.bindings]
                 self._state.bindings.adopt(record.version, paths, submission.author.session_id)
+                known.author = submission.author
 
     def _misplaced(self, transaction: Transaction) -> DstmError:
         """Tell why a transaction has no place in this order."""

@@ -664,6 +664,21 @@ def test_a_binding_that_was_written_after_all_has_its_session() -> None:
     assert leaves.next_due() == NOON + 5
 
 
+def test_a_binding_that_was_taken_over_in_flight_has_its_new_session() -> None:
+    """Also when its write fails, and is found to have happened."""
+    space = opened()
+    body: dict[str, Any] = {"tx": tx(1), "base": 0}
+    decide(space, add("/a", 1, bind="session"), client=7, **body)
+    batch = space.take_batch()
+    space.left(7, NOON)
+    decide(space, add("/a", 1, bind="session"), client=8, **body)
+    space.failed(batch)
+    space.resumed(recovered(*batch.records), NOON)
+    assert space.next_due() is None
+    space.left(8, NOON)
+    assert space.next_due() == NOON
+
+
 def test_a_log_that_has_lost_something_is_not_used() -> None:
     space = failing()
     with pytest.raises(LogDiffers, match="does not hold version 1"):
