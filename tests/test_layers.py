@@ -22,8 +22,8 @@ DSTM_CORE = ("errors", "pointer", "values", "document", "changes", "digest", "re
 
 # Two layers of realms.dstm are no packages of their own; its other modules are what WAMP sees of it.
 PARTS = {
-    DSTM_CORE: "array changes digest document errors operations pointer reads stamps stm transaction values "
-    "watches work",
+    DSTM_CORE: "array changes digest document errors operations pointer reads stamps stm transaction trie "
+    "values watches work",
     DSTM_SEQUENCER: "answers archive arrivals bindings constraints counters decisions durable fairness jobs "
     "presence sequencer settings space state undo waits weight window",
 }

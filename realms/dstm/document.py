@@ -4,25 +4,23 @@ A document that shares its structure: an edit makes a new one, and the old one s
 Rules of this file:
 
 - Nodes are never changed. A scalar is its own node; an object is a dict of up to ``SMALL`` members,
-  copied at each edit, or else a ``HashTrieMap``; an array is a tuple or, above ``SMALL``, an ``Array``.
+  copied at each edit, or else a ``Trie``; an array is a tuple or, above ``SMALL``, an ``Array``.
 - Each container knows its size, so that what a large value weighs is never counted again.
 - What a node is made of is known here alone: others go through the functions below.
 - ``put``, ``insert`` and ``remove`` are the three edits that all others are made of.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from msgspec import UNSET, Struct, json
-from rpds import HashTrieMap
 
 from realms.dstm.array import Array
 from realms.dstm.changes import Change
 from realms.dstm.pointer import ROOT, Path, parse, render
+from realms.dstm.trie import Trie
 
-SMALL: Final = (
-    128  # up to about 250 a dict's copy takes less time than an edit of a HashTrieMap, but more memory
-)
+SMALL: Final = 128  # members that a dict's copy takes no longer for than an edit of a Trie
 
 Node = Any
 
@@ -313,8 +311,8 @@ class Document(Struct, frozen=True, gc=False, eq=False):
         return Document(changed, changed.size)
 
 
-def _mapping(inside: dict[str, Node]) -> Mapping[str, Node]:
-    return inside if len(inside) <= SMALL else HashTrieMap(inside)
+def _mapping(inside: dict[str, Node]) -> Any:
+    return inside if len(inside) <= SMALL else Trie.of(inside)
 
 
 def _sequence(elements: tuple[Node, ...]) -> Sequence[Node] | Array:
@@ -323,10 +321,10 @@ def _sequence(elements: tuple[Node, ...]) -> Sequence[Node] | Array:
 
 def _with_member(inside: Any, token: str, below: Node) -> Any:
     if inside.__class__ is not dict:
-        return inside.insert(token, below)
+        return inside.set(token, below)
     changed = inside.copy()
     changed[token] = below
-    return changed if len(changed) <= SMALL else HashTrieMap(changed)
+    return changed if len(changed) <= SMALL else Trie.of(changed)
 
 
 def _without_member(inside: Any, token: str) -> Any:

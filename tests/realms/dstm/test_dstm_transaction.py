@@ -42,6 +42,7 @@ READ = Transaction(
     ops=(Add("/a", {"b": 1, "c": [True]}), Move("/x", "/y")),
     want=(("a",), ()),
     publish=(Publish("com.example.moved", [1], {"a": 1}, {"exclude_me": True}),),
+    bytes=115,
 )
 
 
@@ -79,7 +80,7 @@ def test_integers_that_come_as_floats_are_integers() -> None:
         {"op": "inc", "path": "/a", "value": 2.0},
     ]
     read = read_transaction({"base": 5.0, "ops": ops}, LIMITS)
-    assert repr(read) == repr(Transaction(base=5, ops=(Add("/a", 1.5, ttl_ms=5), Inc("/a", 2))))
+    assert repr(read) == repr(Transaction(base=5, ops=(Add("/a", 1.5, ttl_ms=5), Inc("/a", 2)), bytes=68))
 
 
 @pytest.mark.parametrize(
@@ -200,4 +201,4 @@ def test_whatever_counts_makes_another_digest(other: dict[str, Any]) -> None:
 def test_the_shape_is_read_from_json_too() -> None:
     encoded = b'{"ops":[{"op":"remove","path":"/a"}],"want":[""]}'
     arguments = msgspec.json.decode(encoded, type=CommitArguments)
-    assert checked_transaction(arguments, LIMITS) == Transaction(ops=(Remove("/a"),), want=((),))
+    assert checked_transaction(arguments, LIMITS) == Transaction(ops=(Remove("/a"),), want=((),), bytes=34)
