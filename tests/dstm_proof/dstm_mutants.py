@@ -120,7 +120,7 @@ def ack_before_fsync() -> Sequence[Patch]:
         batch = None if self._is_telling else sequencer.take_batch()
         if batch is not None:
             if batch.records:
-                self._jobs.run(lambda: self.log.write(batch.records), lambda result, error: None, True)
+                self._jobs.write(lambda: self.log.write(batch.records), lambda result, error: None)
             self._flushed(sequencer, batch)
 
     return [(Space, "_flush", flush)]

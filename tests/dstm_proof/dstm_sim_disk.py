@@ -15,6 +15,7 @@ Rules of this file:
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from dstm_sim_judge import Entry, Epoch
 from dstm_sim_world import World
@@ -22,7 +23,9 @@ from msgspec import to_builtins
 
 from realms.dstm.changes import first_hash
 from realms.dstm.document import Document
-from realms.dstm.log import Binding, Log, LogBroken, LogUnavailable, Record, Recovered
+from realms.dstm.log import Binding, LogBroken, LogUnavailable, Record, Recovered
+from realms.dstm.log.memory import MemoryLog
+from realms.dstm.log.sqlite import SqliteLog
 
 
 class Archive:
@@ -47,6 +50,11 @@ class Archive:
                 self.epochs[epoch].entries[record.version] = Entry(record.version, record.tx, changes)
             elif record.tx is not None:
                 self.rejects[record.tx] = record
+
+    def note_rejects(self, records: Sequence[Record]) -> None:
+        self.rejects.update(
+            {record.tx: record for record in records if record.kind == "reject" and record.tx}
+        )
 
     def holds(self, epoch: str, version: int) -> bool:
         """Tell whether a version is durable, in this epoch or in one that it is a copy of."""
@@ -91,11 +99,7 @@ class Faults:
 
 
 class Disk:
-    """
-    What survives a crash.
-
-    :ivar is_dying: the process is being killed now; ``finishes``: whether its last write happens
-    """
+    """What survives a crash."""
 
     def __init__(self, world: World, archive: Archive, faults: Faults) -> None:
         self.world = world
@@ -104,8 +108,6 @@ class Disk:
         epoch = self._draw_epoch()
         self.content = Content(epoch, hash=first_hash(epoch))
         archive.begin(epoch)
-        self.is_dying = False
-        self.finishes = False
 
     def _draw_epoch(self) -> str:
         return f"{self.world.random.getrandbits(128):032x}"
@@ -156,8 +158,6 @@ class SimLog:
 
     def write(self, records: Sequence[Record]) -> None:
         disk, faults, world = self._disk, self._disk.faults, self._disk.world
-        if disk.is_dying and not disk.finishes:
-            return
         self._check_broken()
         self._maybe_fail(faults.refused_write)
         if world.chance(faults.broken_write):
@@ -171,8 +171,6 @@ class SimLog:
     def save_snapshot(
         self, version: int, hash: bytes, document: Document, bindings: Sequence[Binding]
     ) -> None:
-        if self._disk.is_dying and not self._disk.finishes:
-            return
         self._check_broken()
         self._maybe_fail(self._disk.faults.failed_snapshot)
         content = self._disk.content
@@ -180,8 +178,6 @@ class SimLog:
         content.bindings = list(bindings)
 
     def trim(self, before_version: int, before_time: int) -> None:
-        if self._disk.is_dying and not self._disk.finishes:
-            return
         content = self._disk.content
         while content.records:
             oldest = content.records[0]
@@ -203,47 +199,48 @@ class SimLog:
         """The disk is not shared with another space."""
 
 
-class Observed:
-    """A real log, of which the archive notes what it has made durable."""
+class ObservedMemory(MemoryLog):
+    """The real log in memory; the archive notes what it holds."""
 
-    def __init__(self, log: Log, archive: Archive) -> None:
-        self._log = log
+    def __init__(self, archive: Archive, epoch: str) -> None:
+        super().__init__(epoch=lambda: epoch, clock=lambda: 0)
         self._archive = archive
-        self._epoch = ""
 
     def open(self) -> Recovered:
-        return self._note(self._log.open())
-
-    def reopen(self) -> Recovered:
-        return self._note(self._log.reopen())
-
-    def _note(self, recovered: Recovered) -> Recovered:
-        self._epoch = recovered.epoch
-        if self._epoch not in self._archive.epochs:
-            self._archive.begin(self._epoch)
-        self._archive.note(self._epoch, [r for r in recovered.records if r.version > 0])
+        recovered = super().open()
+        self._archive.begin(recovered.epoch)
         return recovered
 
     def write(self, records: Sequence[Record]) -> None:
-        self._log.write(records)
+        super().write(records)
         self._archive.note(self._epoch, records)
 
-    def save_snapshot(
-        self, version: int, hash: bytes, document: Document, bindings: Sequence[Binding]
-    ) -> None:
-        self._log.save_snapshot(version, hash, document, bindings)
 
-    def trim(self, before_version: int, before_time: int) -> None:
-        self._log.trim(before_version, before_time)
+class ObservedSqlite(SqliteLog):
+    """
+    The real log in a file; the archive notes what it has made durable.
 
-    def read(self, first: int, last: int) -> Iterator[Record]:
-        return self._log.read(first, last)
+    :ivar parent: (epoch, version) of which the file is a copy, if its epoch turns out to be a new one
+    """
 
-    def backup(self, path: Path) -> None:
-        self._log.backup(path)
+    def __init__(self, archive: Archive, path: Path, parent: tuple[str, int] | None, **options: Any) -> None:
+        super().__init__(path, **options)
+        self._archive = archive
+        self.epoch = ""
+        self._parent = parent
 
-    def close(self) -> None:
-        self._log.close()
+    def open(self) -> Recovered:
+        recovered = super().open()
+        self.epoch = recovered.epoch
+        if self.epoch not in self._archive.epochs:
+            self._archive.begin(self.epoch, self._parent)
+        epoch = self._archive.epochs[self.epoch]
+        newest = max(epoch.entries, default=0 if epoch.parent is None else epoch.parent[1])
+        # what a killed process was writing may be there: all of it, or nothing
+        self._archive.note(self.epoch, [record for record in recovered.records if record.version > newest])
+        self._archive.note_rejects(recovered.records)
+        return recovered
 
-    def drop(self) -> None:
-        self._log.drop()
+    def write(self, records: Sequence[Record]) -> None:
+        super().write(records)
+        self._archive.note(self.epoch, records)

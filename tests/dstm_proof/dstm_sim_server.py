@@ -85,14 +85,11 @@ class Server:
         again = lambda answer: life.world.after(5, lambda: self._set_up(life, space))  # noqa: E731
         space.submit(Submission(transaction, Author(), digest(transaction)), again)
 
-    def kill(self, finishes: bool = False) -> None:
-        """End the process; ``finishes``: what its background thread is at happens, and nobody hears of it."""
-        life = self._life
-        if life is None:
+    def kill(self) -> None:
+        """End the process in the middle of everything."""
+        if self._life is None:
             return
-        jobs = life.kill()
-        if jobs and finishes:
-            jobs[0]()
+        self._life.kill()
         self.collect_errors()
         for connection in self._connections.values():
             connection.cut()

@@ -19,16 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dstm_sim_disk import Archive, Content, Disk, Faults, Observed, SimLog
+from dstm_sim_disk import Archive, Faults
 from dstm_sim_judge import judge
 from dstm_sim_library import LibraryClient
 from dstm_sim_links import decode
 from dstm_sim_plain import PlainClient
 from dstm_sim_server import Server
+from dstm_sim_storage import MemoryStorage, SimStorage, SqliteStorage, Storage
 from dstm_sim_world import World
-
-from realms.dstm.log import Log
-from realms.dstm.log.memory import MemoryLog
 
 PATIENCE_MS = 120_000
 SETTLED_MS = 6_000  # what has a time to live is over, also by a clock that was set back
@@ -53,7 +51,7 @@ class Schedule:
     """
     Draws and runs one.
 
-    :ivar log: ``sim``, ``memory`` or ``sqlite``; drawn if not given
+    :ivar crashes: that have happened
     """
 
     def __init__(self, seed: int, log: str | None = None, directory: Path | None = None) -> None:
@@ -61,17 +59,13 @@ class Schedule:
         self.world = world = World(seed)
         self.archive = Archive()
         draw = world.random
-        self.log_kind = log or ("memory" if draw.random() < 0.1 else "sim")
-        self.faults = self._draw_faults()
-        self.disk = Disk(world, self.archive, self.faults)
-        self.directory = directory
-        self.backup: Content | None = None
-        self.restores = self.log_kind == "sim" and draw.random() < 0.08
+        self.storage = self._draw_storage(log, directory)
+        self.restores = draw.random() < 0.08
         self._identity = 100  # so that it is no number of the opening document
         names = [f"p{number}" for number in range(draw.randint(1, 3))]
         libraries = [f"l{number}" for number in range(draw.randint(1, 2))]
         everybody = [*names, *libraries, "feeder"]
-        self.server = Server(world, self.archive, self._open_log, everybody)
+        self.server = Server(world, self.archive, self.storage.open, everybody)
         self.feeder = PlainClient(world, "feeder", 0, self.server.connect, ["feed"])
         plain = [PlainClient(world, name, draw.randint(5, 10), self.server.connect) for name in names]
         library = [LibraryClient(world, name, draw.randint(5, 10), self.server.connect) for name in libraries]
@@ -83,31 +77,24 @@ class Schedule:
             for client in [*plain, self.feeder]:
                 client.may_miss = True
 
-    def _draw_faults(self) -> Faults:
+    def _draw_storage(self, log: str | None, directory: Path | None) -> Storage:
         draw = self.world.random
-        if self.log_kind != "sim" or draw.random() < 0.4:
-            return Faults()
-        return Faults(
-            refused_write=draw.choice([0, 0.05, 0.2]),
-            misreported_write=draw.choice([0, 0.05, 0.2]),
-            broken_write=draw.choice([0, 0, 0.03]),
-            failed_reopen=draw.choice([0, 0.5]),
-            failed_snapshot=draw.choice([0, 0.3]),
-        )
-
-    def _open_log(self) -> Log:
-        self.disk.is_dying = False
-        if self.log_kind == "sim":
-            return SimLog(self.disk)
-        if self.log_kind == "memory":
-            return Observed(MemoryLog(epoch=self._draw_epoch, clock=lambda: 0), self.archive)
-        from realms.dstm.log.sqlite import SqliteLog
-
-        assert self.directory is not None
-        return Observed(SqliteLog(self.directory / "s.sqlite3"), self.archive)
-
-    def _draw_epoch(self) -> str:
-        return f"{self.world.random.getrandbits(128):032x}"
+        kind = log or ("memory" if draw.random() < 0.1 else "sim")
+        if kind == "memory":
+            return MemoryStorage(self.world, self.archive)
+        if kind == "sqlite":
+            assert directory is not None
+            return SqliteStorage(self.archive, directory)
+        faults = Faults()
+        if draw.random() < 0.6:
+            faults = Faults(
+                refused_write=draw.choice([0, 0.05, 0.2]),
+                misreported_write=draw.choice([0, 0.05, 0.2]),
+                broken_write=draw.choice([0, 0, 0.03]),
+                failed_reopen=draw.choice([0, 0.5]),
+                failed_snapshot=draw.choice([0, 0.3]),
+            )
+        return SimStorage(self.world, self.archive, faults)
 
     def new_identity(self) -> int:
         self._identity += 1
@@ -137,26 +124,21 @@ class Schedule:
         for _ in range(world.random.randint(0, 6)):
             world.after(world.between(5, 150), lambda: world.random.choice(self.everybody).drop())
         if self.restores:
-            world.after(world.between(0, moments[-1]), self._back_up)
+            world.after(world.between(0, moments[-1]), self.storage.back_up)
         world.run(250)
         self._calm_down()
         self._come_to_an_end()
 
     def _crash(self) -> None:
         self.crashes += 1
-        self.disk.is_dying = True
-        self.disk.finishes = self.world.chance(0.5)
-        self.server.kill(self.disk.finishes)
-        if self.restores and self.backup is not None and self.world.chance(0.5):
-            self.disk.restore(self.backup)
+        self.server.kill()
+        if self.restores and self.world.chance(0.5):
+            self.storage.restore()
         self.world.after(self.world.between(1, 60), self.server.start)
-
-    def _back_up(self) -> None:
-        self.backup = self.disk.content.copy()
 
     def _calm_down(self) -> None:
         """From now on nothing fails; what is broken is restarted."""
-        self.disk.faults.__init__()  # type: ignore[misc]  # all zero, in place
+        self.storage.calm_down()
         self.server.dropped_events = 0.0
         if self.server.needs_restart:
             self._crash()
@@ -219,7 +201,11 @@ class Schedule:
 
 
 def run(seed: int, log: str | None = None, directory: Path | None = None) -> Result:
-    """Run the schedule of a seed and judge it."""
+    """
+    Run the schedule of a seed and judge it.
+
+    :param log: ``sim``, ``memory`` or ``sqlite`` (which needs a ``directory``); drawn if not given
+    """
     return Schedule(seed, log, directory).run()
 
 

@@ -17,7 +17,7 @@ from dstm_simulation import Schedule, replay_line, run
 HERE = Path(__file__).parent
 BLOCK = 1000
 BLOCKS = 5
-SQLITE_SEEDS = range(900_000, 900_040)
+SQLITE_SEEDS = range(900_000, 900_100)
 
 
 def _processes(first: int, count: int) -> list["subprocess.Popen[str]"]:
