@@ -79,10 +79,12 @@ def judge(
     findings: list[str] = []
     for epoch in epochs.values():  # parents stand before their copies
         findings.extend(_replay(epoch, epochs))
+        if findings:
+            return findings  # there are no documents to look into
         findings.extend(_invariants(epoch))
         findings.extend(_decisions(epoch, bodies))
     findings.extend(_presence(epochs[last], bodies, held))
-    if findings or not epochs[last].documents:
+    if findings:
         return findings  # what follows would only say it again
     lineage = _lineage(epochs, last)
     findings.extend(_told(epochs, runs))
