@@ -24,7 +24,7 @@ from realms.dstm.visible import can_show, visible_members
 # Bytes that a part costs in a message besides its pointer and its value, about.
 PART_BYTES: Final = 16
 # What bounds the time that a page, or a part of it, takes to make, whatever its size.
-PARTS_PER_PAGE: Final = 1000
+PARTS_PER_PAGE: Final = 400
 NODES_PER_PART: Final = 4000
 
 
