@@ -74,7 +74,8 @@ def test_pages_are_about_as_large_as_the_limit() -> None:
 def test_a_page_has_a_bounded_number_of_parts() -> None:
     value = {str(number): 0 for number in range(2 * PARTS_PER_PAGE)}
     assert [len(page.parts) for page in pages(value, 2**20)] == [1]
-    assert len(pages({str(number): 0 for number in range(2 * NODES_PER_PART)}, 2**20)) == 2 * NODES_PER_PART // PARTS_PER_PAGE + 1
+    wide = pages({str(number): 0 for number in range(2 * NODES_PER_PART)}, 2**20)
+    assert len(wide) == 2 * NODES_PER_PART // PARTS_PER_PAGE + 1
     many = page_of(iter([Part((), {}, 1)] * (PARTS_PER_PAGE + 1)), 2**20)
     assert len(many.parts) == PARTS_PER_PAGE
     assert many.rest is not None
