@@ -7,14 +7,16 @@ On the wire a change is a JSON Patch object of ``add``, ``remove`` or ``replace`
 
 from collections.abc import Sequence
 from hashlib import sha256
+from reprlib import repr as shown  # short, and of what nests too deeply as well
 from typing import Any, Final
 
 from msgspec import UNSET, Struct
 
 from realms.dstm.pointer import parse
-from realms.dstm.values import canonical_text, has_odd_float, normalized
+from realms.dstm.values import MAX_INTEGER, canonical_text, has_odd_float, normalized
 
 HASH_BYTES: Final = 16
+DIGEST_BYTES: Final = 32
 OPS: Final = ("add", "remove", "replace")
 _FLOATLESS: Final = frozenset({str, int, bool, None.__class__, UNSET.__class__})
 
@@ -51,7 +53,7 @@ class Change(Struct, frozen=True, gc=False):
         op, path = wire.get("op"), wire.get("path")
         if op not in OPS or not isinstance(path, str):
             raise ValueError(
-                f"a change has op (add, remove or replace) and path, got {op!r:.40}, {path!r:.80}"
+                f"a change has op (add, remove or replace) and path, got {shown(op)}, {shown(path)}"
             )
         parse(path)
         if (op == "remove") == ("value" in wire):
@@ -102,7 +104,7 @@ class Delta(Struct, frozen=True, gc=False):
             from_version,
             to_version,
             tuple([Change.read(change) for change in changes]),
-            _hex("hash", meta.get("hash")),
+            _hex("hash", meta.get("hash"), HASH_BYTES),
             _whole("time", meta.get("time")),
             _digest(meta.get("digest")),
         )
@@ -112,22 +114,27 @@ def _digest(value: Any) -> tuple[int, str] | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise ValueError(f"a digest is an object, got {value!r:.40}")
-    return _whole("digest.version", value.get("version")), _hex("digest.sha256", value.get("sha256")).hex()
+        raise ValueError(f"a digest is an object, got {shown(value)}")
+    version = _whole("digest.version", value.get("version"))
+    return version, _hex("digest.sha256", value.get("sha256"), DIGEST_BYTES).hex()
 
 
-def _hex(name: str, value: Any) -> bytes:
+def _hex(name: str, value: Any, length: int) -> bytes:
+    """Read so many bytes; blanks, which ``fromhex`` lets through, make the text too long."""
     try:
-        return bytes.fromhex(value)
+        read = bytes.fromhex(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} is written in hexadecimal digits, got {value!r:.80}") from None
+        read = b""
+    if len(read) != length or len(value) != 2 * length:
+        raise ValueError(f"{name} is {2 * length} hexadecimal digits, got {shown(value)}")
+    return read
 
 
 def _whole(name: str, value: Any) -> int:
     if value.__class__ is float and value.is_integer():
         value = int(value)
-    if value.__class__ is not int or value < 0:
-        raise ValueError(f"{name} is a whole number from 0 on, got {value!r:.40}")
+    if value.__class__ is not int or not 0 <= value <= MAX_INTEGER:
+        raise ValueError(f"{name} is a whole number from 0 to 2**53 - 1, got {shown(value)}")
     return int(value)
 
 

@@ -103,7 +103,8 @@ def increment(tx: dstm.Tx) -> int:
 
 
 def replaced(first: int, value: Any) -> list[Any]:
-    return [first, first + 1, [{"op": "replace", "path": "/a", "value": value}], {"hash": "ab", "time": 0}]
+    change = {"op": "replace", "path": "/a", "value": value}
+    return [first, first + 1, [change], {"hash": "ab" * 16, "time": 0}]
 
 
 def deferred_session(**answers: Any) -> Session:
