@@ -74,7 +74,7 @@ class _Setting(_Op, frozen=True):
     def checked(self, depth: int) -> Self:
         value = self.value
         left = depth - len(parse(self.path))
-        if left >= 0 and value.__class__ is str and value.isascii():
+        if left >= 0 and value.__class__ is str and value.isascii() and value[:1] != "\0":
             return self
         value = normalized(value, room(self.path, depth))
         return self if value is self.value else replace(self, value=value)

@@ -56,6 +56,8 @@ def normalized(value: Any, depth: int = MAX_DEPTH) -> Any:
     if kind is str:
         if not value.isascii():
             _check_unicode(value)
+        if value[:1] == "\0":
+            raise InvalidValue((), "a text that begins with U+0000 stands for binary data in WAMP's JSON")
         return value
     if kind is int:
         if -MAX_INTEGER <= value <= MAX_INTEGER:

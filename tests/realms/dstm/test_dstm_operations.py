@@ -358,3 +358,10 @@ def test_bindings_are_allowed_where_a_value_is_set() -> None:
         Replace("/a", b"bytes", bind="session").checked(3)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"op": "inc", "path": "/a", "value": 1, "ttl_ms": 1}, Op)
+
+
+def test_a_text_that_wamp_reads_as_binary_data_is_refused() -> None:
+    """Also where the text is plain ASCII, which needs no look at its characters."""
+    with pytest.raises(ValueError, match=r"U\+0000"):
+        Add("/a", "\0AAEC").checked(64)
+    assert Add("/a", "AAEC\0").checked(64) == Add("/a", "AAEC\0")

@@ -64,6 +64,7 @@ def test_what_is_changed_leaves_the_given_value_alone() -> None:
         (float("nan"), (), "numbers are finite, got nan"),
         ([1, float("-inf")], ("1",), "numbers are finite, got -inf"),
         ("\ud800", (), "a lone surrogate is no text"),
+        ("\0AAEC", (), "a text that begins with U+0000 stands for binary data in WAMP's JSON"),
         ({"a": ["\udc00"]}, ("a", "0"), "a lone surrogate is no text"),
         ({"a\ud800": 1}, ("a?",), "a lone surrogate is no text"),
         ({"grün": {"__proto__": 1}}, ("grün", "__proto__"), "this key is not allowed"),
