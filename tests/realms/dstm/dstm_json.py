@@ -19,7 +19,7 @@ fractions = st.builds(
     st.integers(-320, 2),
 ) | st.floats(allow_nan=False, allow_infinity=False)
 numbers = integers | fractions.filter(lambda number: number % 1 != 0)
-scalars = st.none() | st.booleans() | numbers | texts
+scalars = st.none() | st.booleans() | numbers | texts.filter(lambda text: text[:1] != "\0")
 
 
 def values(max_leaves: int = 20) -> st.SearchStrategy[Any]:
