@@ -68,6 +68,9 @@ class _Remembered(OrderedDict[Any, Any]):
         super().__init__()
         self._compute = compute
 
+    def __repr__(self) -> str:
+        return f"<what {self._compute.__name__} gave for {len(self)} keys>"
+
     def __missing__(self, key: Any) -> Any:
         value = self._compute(key)
         text = key if key.__class__ is str else value
