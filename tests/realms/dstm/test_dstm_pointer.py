@@ -82,7 +82,7 @@ def test_the_newest_are_remembered_and_no_long_ones(function, key, longer) -> No
     for number in range(pointer.REMEMBERED + 10):
         function(key(number))
     assert len(remembered) == pointer.REMEMBERED
-    assert len(repr(function)) < 200
+    assert len(repr(remembered)) < 100
     assert key(9) not in remembered
     assert key(10) in remembered
     assert function(key(10)) is function(key(10))
