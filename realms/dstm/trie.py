@@ -12,10 +12,12 @@ from typing import Any, Final
 BITS: Final = 5
 WIDTH: Final = 1 << BITS
 LEAF: Final = 64
+FEW: Final = 2  # members of a leaf, whose neighbours may be as empty
 DEEPEST: Final = 12  # below it, the bits of a hash are used up: keys of one hash share a leaf of any size
 
 _Leaf = dict[str, Any]
 _Node = Any  # a list of WIDTH nodes, or a leaf
+_Trail = list[tuple[list[_Node], int]]  # the lists on the way down to a leaf, and the places taken
 
 
 class Trie:
@@ -65,6 +67,8 @@ class Trie:
         trail, leaf = self._way(key)
         changed = leaf.copy()
         del changed[key]
+        if len(changed) <= FEW:
+            trail, changed = _joined(trail, changed)
         return Trie(_rebuilt(trail, changed), self._length - 1)
 
     def items(self) -> Iterator[tuple[str, Any]]:
@@ -77,8 +81,8 @@ class Trie:
             else:
                 yield from node.items()
 
-    def _way(self, key: str) -> tuple[list[tuple[list[_Node], int]], _Leaf]:
-        """Give the lists from the root down to the leaf of ``key``, with the places taken, and the leaf."""
+    def _way(self, key: str) -> tuple[_Trail, _Leaf]:
+        """Give the lists from the root down to the leaf of ``key``, and the leaf."""
         node = self._root
         bits = hash(key)
         trail = []
@@ -90,7 +94,25 @@ class Trie:
         return trail, node
 
 
-def _rebuilt(trail: list[tuple[list[_Node], int]], node: _Node) -> _Node:
+def _joined(trail: _Trail, leaf: _Leaf) -> tuple[_Trail, _Leaf]:
+    """
+    Make one leaf of all below a list, and so on upwards, where they hold half of a leaf together at most.
+
+    So nothing stays of an object that was large once.
+    """
+    for depth in range(len(trail) - 1, -1, -1):
+        above, place = trail[depth]
+        together = leaf.copy()
+        for at, node in enumerate(above):
+            if at != place:
+                if node.__class__ is list or len(together) + len(node) > LEAF // 2:
+                    return trail[: depth + 1], leaf
+                together.update(node)
+        leaf = together
+    return [], leaf
+
+
+def _rebuilt(trail: _Trail, node: _Node) -> _Node:
     """Put ``node`` in the place of the leaf, in copies of the lists above it."""
     for above, place in reversed(trail):
         copied = above.copy()

@@ -85,3 +85,36 @@ def test_the_members_can_be_read_on_while_others_edit() -> None:
         trie = trie.remove(key)
     assert dict([first, *items]) == plain
     assert len(trie) == 0
+
+
+def nodes(node: Any) -> int:
+    """Count the lists and leaves of which something is made."""
+    return 1 + sum(map(nodes, node)) if isinstance(node, list) else 1
+
+
+def test_nothing_stays_of_what_was_large_once() -> None:
+    """Whatever the order of removals, what is left lies in about as few leaves as it needs."""
+    plain = {str(number): number for number in range(20 * WIDTH * LEAF)}
+    trie = Trie.of(plain)
+    assert nodes(trie._root) > 20 * WIDTH
+    for key in list(plain)[: -LEAF // 4]:
+        trie = trie.remove(key)
+        del plain[key]
+    check(trie, plain)
+    assert nodes(trie._root) <= 1 + 2 * WIDTH
+    for key in plain:
+        trie = trie.remove(key)
+    assert trie._root == {}
+
+
+def test_members_that_go_and_come_again() -> None:
+    """Leaves that were joined are split again."""
+    trie = Trie.of({})
+    for _ in range(2):
+        plain: dict[str, int] = {}
+        for number in range(5 * LEAF):
+            trie, plain[str(number)] = trie.set(str(number), number), number
+        check(trie, plain)
+        for key in plain:
+            trie = trie.remove(key)
+        check(trie, {})
