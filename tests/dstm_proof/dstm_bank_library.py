@@ -30,10 +30,10 @@ from realms.dstm.errors import CONSTRAINT, DstmError
 class SocketLink:
     """One session, for the core."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_gone: Callable[[], None] = lambda: None) -> None:
         self._on_event: OnEvent | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.client = RawClient(self._event)
+        self.client = RawClient(self._event, on_gone)
 
     def _event(self, args: list[Any], kwargs: dict[str, Any]) -> None:
         if self._on_event is not None:
@@ -89,6 +89,7 @@ class LibraryClient:
         self._core.watch("/accounts", self._look)
         self._link: SocketLink | None = None
         self._is_busy = False
+        self._news = asyncio.Event()  # a transfer was settled, or the link is gone
 
     # Surroundings of the core
 
@@ -112,13 +113,14 @@ class LibraryClient:
             while self._link is not None and (not self.is_stopping or self._is_busy):
                 if not self._is_busy:
                     self._transfer()
-                await asyncio.sleep(0.002)
+                await self._news.wait()
+                self._news.clear()
                 if self._link.client.is_gone:
                     self._lost()
         self.cut()
 
     async def _connect(self) -> None:
-        link = SocketLink()
+        link = SocketLink(self._news.set)
         try:
             await link.client.join(self._port)
         except Cut:
@@ -177,6 +179,7 @@ class LibraryClient:
 
         def settle(outcome: Committed | BaseException) -> None:
             self._is_busy = False
+            self._news.set()
             told: Outcome = "failed"
             if isinstance(outcome, Committed):
                 told = "ok" if outcome.value else "failed"

@@ -40,13 +40,18 @@ class CallFailed(Exception):
 
 class RawClient:
     """
-    One session; ``on_event(args, kwargs)`` gets the events of all its subscriptions.
+    One session; ``on_event(args, kwargs)`` gets the events of all its subscriptions, ``on_gone`` the end.
 
     :ivar is_gone: nothing comes any more
     """
 
-    def __init__(self, on_event: Callable[[list[Any], dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        on_event: Callable[[list[Any], dict[str, Any]], None],
+        on_gone: Callable[[], None] = lambda: None,
+    ) -> None:
         self._on_event = on_event
+        self._on_gone = on_gone
         self._requests: dict[int, asyncio.Future[Any]] = {}
         self._count = 0
         self.is_gone = False
@@ -122,6 +127,7 @@ class RawClient:
 
     def _end(self, error: Exception) -> None:
         self.is_gone = True
+        self._on_gone()
         for future in self._requests.values():
             if not future.done():
                 future.set_exception(error)

@@ -129,6 +129,7 @@ class PlainClient:
         self._run: Run | None = None
         self._body: dict[str, Any] | None = None  # of the commit that is not decided
         self._sent = 0  # how often that body was sent
+        self._sends_again = False  # after a pause
         self._job: str | None = None
         self._decided: list[tuple[dict[str, Any], Any]] = []  # (body, its outcome)
 
@@ -313,7 +314,9 @@ class PlainClient:
         run = self._run
         assert run is not None
         if answer[0] == "error" and answer[2] in _NOTHING_DECIDED:
-            self.world.after(self.world.between(5, 60), lambda: self._again(body))
+            if not self._sends_again:
+                self._sends_again = True
+                self.world.after(self.world.between(5, 60), self._send_again)
             return
         self._decided.append((body, answer))
         self._body, run.returned = None, self.world.now
@@ -326,8 +329,9 @@ class PlainClient:
         pause = self.world.between(0, 3) if self.world.chance(0.8) else self.world.between(5, 60)
         self.world.after(pause, self.poke)
 
-    def _again(self, body: dict[str, Any]) -> None:
-        if body is self._body and self._is_live:
+    def _send_again(self) -> None:
+        self._sends_again = False
+        if self._body is not None and self._is_live:
             self._commit()
 
     def _rejected(self, run: Run, answer: Any) -> None:

@@ -137,16 +137,16 @@ class Schedule:
         self.world.after(self.world.between(1, 60), self.server.start)
 
     def _calm_down(self) -> None:
-        """From now on nothing fails; what is broken is restarted."""
+        """From now on nothing fails."""
         self.storage.calm_down()
         self.server.dropped_events = 0.0
-        if self.server.needs_restart:
-            self._crash()
 
     def _come_to_an_end(self) -> None:
-        """Let everybody finish; who waits for something in the queue is fed."""
+        """Let everybody finish; a broken router is restarted, who waits for something in the queue is fed."""
         deadline = self.world.now + PATIENCE_MS
         while self.world.now < deadline and not all(client.is_done for client in self.everybody):
+            if self.server.needs_restart:
+                self._crash()
             self.world.run(self.world.now + 100)
             if self.feeder.is_done and not all(client.is_done for client in self.clients):
                 self.feeder.remaining += 1
