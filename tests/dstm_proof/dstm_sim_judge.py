@@ -89,7 +89,7 @@ def judge(
     lineage = _lineage(epochs, last)
     findings.extend(_told(epochs, runs))
     findings.extend(_effects(epochs[last].documents[epochs[last].newest], lineage, runs))
-    findings.extend(_histories(epochs[last], lineage, runs, end))
+    findings.extend(_histories(epochs, last, lineage, runs, end))
     return findings
 
 
@@ -234,11 +234,17 @@ def _told(epochs: dict[str, Epoch], runs: Iterable[Run]) -> Iterator[str]:
             yield f"applied although rejected: run {run.identity} ({run.kind})"
 
 
+def _origin(epochs: dict[str, Epoch], committed: tuple[str, int]) -> tuple[str, int]:
+    """Give the epoch in which a version was made; a copy of it may have told."""
+    name, version = committed
+    while name in epochs and (parent := epochs[name].parent) is not None and version <= parent[1]:
+        name = parent[0]
+    return name, version
+
+
 def _acknowledged(epochs: dict[str, Epoch], run: Run) -> Iterator[str]:
     assert run.committed is not None
-    name, version = run.committed
-    while name in epochs and version not in epochs[name].documents and epochs[name].parent is not None:
-        name = epochs[name].parent[0]  # told by a copy of the epoch in which it was committed
+    name, version = _origin(epochs, run.committed)
     document = epochs[name].documents.get(version) if name in epochs else None
     if document is None:
         yield f"lost commit: run {run.identity} ({run.kind}) was acknowledged as {name[:6]}:{version}"
@@ -281,22 +287,25 @@ def _found(document: Any, place: str) -> Any:
     return None if found is NOTHING else found
 
 
-def _histories(epoch: Epoch, lineage: dict[str, int], runs: Sequence[Run], end: float) -> Iterator[str]:
+def _histories(
+    epochs: dict[str, Epoch], last: str, lineage: dict[str, int], runs: Sequence[Run], end: float
+) -> Iterator[str]:
     """The clients' view alone, of what counts, with one last read of everything."""
+    epoch = epochs[last]
     document = epoch.documents[epoch.newest]
     history, points = [], []
     for run in runs:
         if run.outcome == "ok":
             assert run.committed is not None
             assert run.returned is not None
-            name, version = run.committed
+            name, version = _origin(epochs, run.committed)
             if version > lineage.get(name, -1):
                 continue
             points.append(Point(str(run.identity), run.invoked, run.returned, version, not run.only_reads))
         history.append(
             Transaction(str(run.identity), run.outcome, tuple(run.steps), run.invoked, run.returned)
         )
-    last = tuple(Read(key, tuple(elements)) for key, elements in document["lists"].items())
-    history.append(Transaction("last read", "ok", last, end, end + 1))
+    final = tuple(Read(key, tuple(elements)) for key, elements in document["lists"].items())
+    history.append(Transaction("last read", "ok", final, end, end + 1))
     for anomaly in check_lists(history) + check_points(points):
         yield f"{anomaly.name}: {anomaly.text}"
