@@ -231,7 +231,7 @@ def main() -> int:
             notes[name] = notes.get(name, 0) + count
         if result.findings:
             failed += 1
-            print(f"seed {seed}:", *result.findings[:10], sep="\n  ")
+            print(f"seed {seed}:", *result.findings[:10], sep="\n  ", flush=True)
     print(f"{options.count} schedules, {failed} with findings;", notes)
     return 1 if failed else 0
 
