@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import rfc8785
+from dstm_calls import calls
 from dstm_json import keys, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,6 +82,31 @@ def test_a_large_document_is_taken_in_slices_and_may_change_meanwhile() -> None:
 def returning(work: Generator[None, None, str], results: list[str]) -> Iterator[None]:
     """Go on with ``work``; put into ``results`` what it returns."""
     results.append((yield from work))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {f"k{number}": number for number in range(100_000)},
+        {f"{EDGES[number % 2]}{number}": "é" for number in range(20_000)},
+        list(range(100_000)),
+        [1e-7] * 20_000,
+        [[{}] * 100] * 1000,
+        {f"k{number}": {"a": [LONG[:100], {}]} for number in range(5000)},
+        {"a": [[{}] * 100] * 1000, "b": 1},
+        [1, {f"k{number}": [[{}] * 100] for number in range(1000)}],
+    ],
+    ids=["members", "sorted by UTF-16", "elements", "floats", "containers", "both", "member", "element"],
+)
+def test_no_slice_does_more_than_a_bounded_amount_of_work(value: Any) -> None:
+    work = slices(Document.of(value))
+    results: list[str] = []
+    steps = returning(work, results)
+    most = 0
+    while not results:
+        most = max(most, calls(lambda: next(steps, None)))
+    assert results == [expected(value)]
+    assert most < 100_000
 
 
 def test_a_small_document_is_taken_without_a_pause() -> None:

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from dstm_calls import calls
 from dstm_json import keys, scalars, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -347,6 +348,38 @@ def test_documents_nest(path: list[str], value: Any) -> None:
     document = document.put(tuple(path), value)
     check(document, expected)
     assert document.find(parse(render(tuple(path)))) == value
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [{f"k{number}": number for number in range(100_000)}, list(range(100_000))],
+    ids=["object", "array"],
+)
+def test_what_is_large_costs_no_more_than_what_is_small(whole: Any) -> None:
+    """An edit in it, its removal and its replacement take a handful of steps, whatever it holds."""
+    document = Document.of({"w": whole, "a": {"b": 1}})
+    token = "k50000" if isinstance(whole, dict) else "50000"
+    for edit, path, *node in [
+        ("put", ("a", "b"), 2),
+        ("put", ("w", token), "new"),
+        ("insert", ("w", "k" if isinstance(whole, dict) else token), "new"),
+        ("remove", ("w", token)),
+        ("remove", ("w",)),
+        ("put", ("w",), 1),
+        ("put", (), freeze({})),
+    ]:
+        assert calls(lambda edit=edit, path=path, node=node: getattr(document, edit)(path, *node)) < 100
+    changed = document.put(("w", token), "new").remove(("w", token))
+    assert changed.size == document.size - size(document.plain(("w", token))) - (
+        len('"k50000":,') if isinstance(whole, dict) else 1
+    )
+    check(document, {"w": whole, "a": {"b": 1}})
+
+
+def test_what_a_put_costs_does_not_grow_with_a_removed_text() -> None:
+    document = Document.of({"a": "x" * 1_000_000})
+    assert calls(lambda: document.remove(("a",))) < 100
+    check(document.remove(("a",)), {})
 
 
 def test_documents_are_compared_by_their_values() -> None:

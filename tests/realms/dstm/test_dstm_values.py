@@ -2,6 +2,7 @@
 
 import enum
 import json
+import struct
 from typing import Any
 
 import pytest
@@ -126,6 +127,57 @@ def test_the_canonical_form_is_that_of_rfc_8785(value: Any) -> None:
 def test_the_canonical_form_where_msgspec_has_another(value: Any, expected: str | None) -> None:
     assert canonical(value) == rfc8785.dumps(value)
     assert expected is None or canonical(value).decode() == expected
+
+
+def test_the_examples_of_rfc_8785() -> None:
+    """Sections 3.2.2 and 3.2.3."""
+    value = {
+        "numbers": [333333333.33333329, 1e30, 4.50, 2e-3, 0.000000000000000000000000001],
+        "string": "\u20ac$\u000f\u000aA'\u0042\u0022\u005c\\\"/",
+        "literals": [None, True, False],
+    }
+    assert canonical(value).decode() == (
+        '{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],'
+        '"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'
+    )
+    names = ["\u20ac", "\r", "\ufb33", "1", "\U0001f600", "\u0080", "\u00f6"]
+    text = canonical(dict.fromkeys(names, 0)).decode()
+    assert list(json.loads(text)) == ["\r", "1", "\u0080", "\u00f6", "\u20ac", "\U0001f600", "\ufb33"]
+
+
+@pytest.mark.parametrize(
+    ("bits", "expected"),
+    [  # Appendix B
+        ("0000000000000000", "0"),
+        ("8000000000000000", "0"),
+        ("0000000000000001", "5e-324"),
+        ("8000000000000001", "-5e-324"),
+        ("7fefffffffffffff", "1.7976931348623157e+308"),
+        ("ffefffffffffffff", "-1.7976931348623157e+308"),
+        ("4340000000000000", "9007199254740992"),
+        ("c340000000000000", "-9007199254740992"),
+        ("4430000000000000", "295147905179352830000"),
+        ("44b52d02c7e14af5", "9.999999999999997e+22"),
+        ("44b52d02c7e14af6", "1e+23"),
+        ("44b52d02c7e14af7", "1.0000000000000001e+23"),
+        ("444b1ae4d6e2ef4e", "999999999999999700000"),
+        ("444b1ae4d6e2ef4f", "999999999999999900000"),
+        ("444b1ae4d6e2ef50", "1e+21"),
+        ("3eb0c6f7a0b5ed8c", "9.999999999999997e-7"),
+        ("3eb0c6f7a0b5ed8d", "0.000001"),
+        ("41b3de4355555553", "333333333.3333332"),
+        ("41b3de4355555554", "333333333.33333325"),
+        ("41b3de4355555555", "333333333.3333333"),
+        ("41b3de4355555556", "333333333.3333334"),
+        ("41b3de4355555557", "333333333.33333343"),
+        ("becbf647612f3696", "-0.0000033333333333333333"),
+        ("43143ff3c1cb0959", "1424953923781206.2"),
+    ],
+)
+def test_the_numbers_of_rfc_8785(bits: str, expected: str) -> None:
+    number = struct.unpack(">d", bytes.fromhex(bits))[0]
+    assert canonical(number).decode() == expected
+    assert canonical({"a": [number]}).decode() == f'{{"a":[{expected}]}}'
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [float("-inf")]])
