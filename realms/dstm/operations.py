@@ -127,7 +127,7 @@ class Add(_Bindable, frozen=True):
         implied.add(parse(self.path))
 
     def apply(self, work: Work) -> None:
-        work.add(parse(self.path), self.value)
+        work.add(parse(self.path), self.value, self.path)
 
 
 class Remove(_Op, frozen=True):
@@ -152,7 +152,7 @@ class Replace(_Bindable, frozen=True):
 
     def apply(self, work: Work) -> None:
         path = parse(self.path)
-        work.put(path, work.existing(path), self.value)
+        work.put(path, work.existing(path), self.value, self.path)
 
 
 class Copy(_Sourced, frozen=True):
@@ -164,7 +164,7 @@ class Copy(_Sourced, frozen=True):
 
     def apply(self, work: Work) -> None:
         path = parse(self.path)
-        work.add(path, work.duplicate(parse(self.from_), path))
+        work.add(path, work.duplicate(parse(self.from_), path), self.path)
 
 
 class Move(_Sourced, frozen=True):
@@ -180,7 +180,7 @@ class Move(_Sourced, frozen=True):
         source, path = parse(self.from_), parse(self.path)
         value = work.duplicate(source, path)
         work.remove(source)
-        work.add(path, value)
+        work.add(path, value, self.path)
 
 
 class Test(_Setting, frozen=True):
@@ -258,7 +258,7 @@ class Inc(_Counting, frozen=True):
             or abs(total) > MAX_INTEGER
         ):
             self._check(total, path)
-        work.put(path, number, total)
+        work.put(path, number, total, self.path)
 
     def _check(self, total: Number, path: Path) -> None:
         """Refuse a sum that is out of bounds."""
@@ -280,7 +280,7 @@ class Min(_Counting, frozen=True):
         path = parse(self.path)
         number = self.number(work, path)
         if number is MISSING or self.value < number:
-            work.put(path, number, self.value)
+            work.put(path, number, self.value, self.path)
 
 
 class Max(_Counting, frozen=True):
@@ -290,7 +290,7 @@ class Max(_Counting, frozen=True):
         path = parse(self.path)
         number = self.number(work, path)
         if number is MISSING or self.value > number:
-            work.put(path, number, self.value)
+            work.put(path, number, self.value, self.path)
 
 
 class Push(_Setting, frozen=True):
@@ -308,7 +308,7 @@ class Push(_Setting, frozen=True):
         path = parse(self.path)
         node = work.document.find(path)
         if node is MISSING:
-            work.put(path, MISSING, [self.value])
+            work.put(path, MISSING, [self.value], self.path)
         elif is_array(node):
             work.insert((*path, str(length(node))), self.value)
         else:
@@ -344,7 +344,7 @@ class SetDefault(_Bindable, frozen=True):
     def apply(self, work: Work) -> None:
         path = parse(self.path)
         if work.document.find(path) is MISSING:
-            work.put(path, MISSING, self.value)
+            work.put(path, MISSING, self.value, self.path)
 
 
 Op = Add | Remove | Replace | Copy | Move | Test | Inc | Min | Max | Push | Merge | SetDefault

@@ -19,7 +19,7 @@ Path = tuple[str, ...]
 
 ROOT: Final[Path] = ()
 FORBIDDEN: Final = "__proto__"  # it would change what an object is in JavaScript
-REMEMBERED: Final = 8192  # pointers
+REMEMBERED: Final = 32_768  # pointers
 REMEMBERED_LENGTH: Final = 128  # characters, at most
 
 _bad_escape = re.compile("~(?![01])").search

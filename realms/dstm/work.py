@@ -212,15 +212,15 @@ class Work:
         self.before: list[tuple[Path, Any]] = []
         self.copied = 0  # bytes, about
 
-    def add(self, path: Path, value: Any) -> None:
-        """Do what ``add`` does: insert into an array, set a member, replace the whole."""
+    def add(self, path: Path, value: Any, pointer: str | None = None) -> None:
+        """Do what ``add`` does: insert into an array, set a member, replace the whole; as ``put``."""
         if path and (path[-1] == "-" or path[-1][:1] in _INDEX):
             parent = self.document.find(path[:-1])
             if is_array(parent):
                 index = str(length(parent)) if path[-1] == "-" else path[-1]
                 self.insert((*path[:-1], index), value)
                 return
-        self.put(path, self.document.find(path), value)
+        self.put(path, self.document.find(path), value, pointer)
 
     def insert(self, path: Path, value: Any) -> None:
         """Insert an element into an array."""
@@ -228,14 +228,17 @@ class Work:
         self.changes.append(Change("add", render(path), value))
         self.before.append((path, MISSING))
 
-    def put(self, path: Path, before: Any, value: Any) -> None:
+    def put(self, path: Path, before: Any, value: Any, pointer: str | None = None) -> None:
         """
         Set a member of an object, replace an element of an array or the whole.
 
         :param before: the node that is there, or ``MISSING``
+        :param pointer: of ``path``, if it is known
         """
+        if pointer is None:
+            pointer = render(path)
         self.document = self.document.put(path, freeze(value))
-        self.changes.append(Change("add" if before is MISSING else "replace", render(path), value))
+        self.changes.append(Change("add" if before is MISSING else "replace", pointer, value))
         self.before.append((path, before))
 
     def remove(self, path: Path) -> None:
