@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from realms.dstm.values import MAX_INTEGER
+
+unhurried = settings(deadline=None)  # a shared machine may stand still at any moment
 
 # Control characters, what is escaped in JSON or in pointers, and both sides of where UTF-16 sorts otherwise.
 texts = st.text(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 import rfc8785
-from dstm_json import keys, values
+from dstm_json import keys, unhurried, values
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +25,7 @@ changes = st.one_of(
 )
 
 
+@unhurried
 @given(changes)
 def test_a_change_is_encoded_as_its_wire_form(change: Change) -> None:
     assert json.loads(msgspec.json.encode(change)) == msgspec.to_builtins(change) == change.wire()
@@ -54,6 +55,7 @@ def test_a_change_is_read_normalized() -> None:
     assert Change.read({"op": "add", "path": "/a", "value": 2.0, "more": 1}) == Change("add", "/a", 2)
 
 
+@unhurried
 @given(
     st.integers(0, 2**53 - 10),
     st.integers(1, 9),
@@ -199,6 +201,7 @@ def test_a_hash_is_of_the_one_before_and_the_canonical_changes(
     assert chain(HASH, 7, its) == sha256(HASH + canonical).digest()[:16]
 
 
+@unhurried
 @given(st.binary(min_size=16, max_size=16), st.integers(1, 2**53 - 1), st.lists(changes, max_size=4))
 def test_the_chain_is_that_of_rfc_8785(previous: bytes, version: int, its: list[Change]) -> None:
     canonical = rfc8785.dumps([version, [change.wire() for change in its]])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import rfc8785
 from dstm_calls import calls
-from dstm_json import keys, values
+from dstm_json import keys, unhurried, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +22,7 @@ def expected(value: Any) -> str:
     return sha256(rfc8785.dumps(value)).hexdigest()
 
 
+@unhurried
 @given(values())
 def test_a_small_document(value: Any) -> None:
     assert digest(Document.of(value)) == expected(value)

@@ -1,7 +1,7 @@
 """Pointers: what each stands for, that each path has exactly one, and what is remembered."""
 
 import pytest
-from dstm_json import keys
+from dstm_json import keys, unhurried
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,11 +55,13 @@ def test_what_is_no_pointer_is_refused_each_time(text: str, reason: str) -> None
             parse(text)
 
 
+@unhurried
 @given(st.lists(keys, max_size=5).map(tuple))
 def test_each_path_has_one_pointer(path: pointer.Path) -> None:
     assert parse(render(path)) == path
 
 
+@unhurried
 @given(st.text(st.sampled_from("/~01a"), max_size=8))
 def test_each_pointer_has_one_path(text: str) -> None:
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import rfc8785
-from dstm_json import values
+from dstm_json import unhurried, values
 from hypothesis import given
 
 from realms.dstm.values import MAX_DEPTH, MAX_INTEGER, InvalidValue, canonical, normalized, size
@@ -43,6 +43,7 @@ def test_floats_without_a_fraction_become_integers(given_value: Any, expected: A
     assert json.dumps(kept) == json.dumps(expected)
 
 
+@unhurried
 @given(values())
 def test_what_is_normal_is_given_as_it_is(value: Any) -> None:
     assert normalized(value) is value
@@ -101,6 +102,7 @@ def test_what_contains_itself_is_refused() -> None:
         normalized(value)
 
 
+@unhurried
 @given(values())
 def test_the_canonical_form_is_that_of_rfc_8785(value: Any) -> None:
     assert canonical(value) == rfc8785.dumps(value)
@@ -186,6 +188,7 @@ def test_what_is_not_finite_has_no_canonical_form(value: Any) -> None:
         canonical(value)
 
 
+@unhurried
 @given(values())
 def test_the_size_is_that_of_compact_json(value: Any) -> None:
     assert json.loads(json.dumps(value)) == value
