@@ -20,15 +20,8 @@ from typing import Any
 import cbor2
 import msgspec
 
-from realms.config import (
-    Anonymous,
-    Authentication,
-    Permission,
-    RealmConfig,
-    RoleConfig,
-    Ticket,
-    TicketPrincipal,
-)
+from realms.auth.config import Anonymous, Authentication, Ticket, TicketPrincipal
+from realms.config import Permission, RealmConfig, RoleConfig
 from realms.directory import Directory
 from realms.realm import Environment, Realm
 from router.configuration import Secret

@@ -3,7 +3,7 @@
 import secrets
 
 from realms.auth import Identity
-from realms.config import Anonymous
+from realms.auth.config import Anonymous
 from router.routing.handshake import Peer
 from router.wamp.messages import Hello
 

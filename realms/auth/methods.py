@@ -2,9 +2,9 @@
 
 from realms.auth import Method
 from realms.auth.anonymous import AnonymousMethod
+from realms.auth.config import Authentication
 from realms.auth.ticket import TicketMethod
 from realms.auth.wampcra import WampCraMethod
-from realms.config import Authentication
 
 
 def methods_of(config: Authentication) -> dict[str, Method]:

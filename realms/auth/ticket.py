@@ -4,7 +4,7 @@ import hmac
 from functools import partial
 
 from realms.auth import Identity, Proof, authid_of, denied, missing_authid
-from realms.config import Ticket
+from realms.auth.config import Ticket
 from router.routing.handshake import Peer, Refusal
 from router.wamp.messages import Authenticate, Hello
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from realms.auth import Identity, Proof, authid_of, denied, missing_authid
-from realms.config import WampCra, WampCraPrincipal
+from realms.auth.config import WampCra, WampCraPrincipal
 from router.routing.handshake import Peer, Refusal
 from router.wamp.messages import Authenticate, Hello
 

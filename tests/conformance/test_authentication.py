@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from wire_router import ANY, CONFIG, WireRouter
 
-from realms.config import WampCra, WampCraPrincipal
+from realms.auth.config import WampCra, WampCraPrincipal
 from router.configuration import Secret
 
 KEY = base64.b64encode(hashlib.pbkdf2_hmac("sha256", b"password", b"salt123", 1000, 32)).decode()

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from realms.auth import Identity
-from realms.config import Anonymous, Authentication, Permission, RealmConfig, RoleConfig
+from realms.auth.config import Anonymous, Authentication
+from realms.config import Permission, RealmConfig, RoleConfig
 from realms.realm import Environment, Realm
 from router.routing.handshake import Peer
 from router.routing.outputs import Farewell, Outputs

@@ -12,17 +12,10 @@ from autobahn.wamp import auth
 
 from realms.auth import Identity, Proof
 from realms.auth.anonymous import AnonymousMethod
+from realms.auth.config import Anonymous, Authentication, Ticket, TicketPrincipal, WampCra, WampCraPrincipal
 from realms.auth.methods import methods_of
 from realms.auth.ticket import TicketMethod
 from realms.auth.wampcra import WampCraMethod
-from realms.config import (
-    Anonymous,
-    Authentication,
-    Ticket,
-    TicketPrincipal,
-    WampCra,
-    WampCraPrincipal,
-)
 from router.configuration import Secret
 from router.routing.handshake import Peer, Refusal
 from router.wamp.messages import Authenticate, Hello

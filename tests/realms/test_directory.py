@@ -6,7 +6,8 @@ import pytest
 from realm_play import PEER, Play, config, may, roles
 
 from realms.auth import Identity
-from realms.config import Anonymous, Authentication, Limits, Ticket, TicketPrincipal
+from realms.auth.config import Anonymous, Authentication, Ticket, TicketPrincipal
+from realms.config import Limits
 from realms.directory import Directory
 from realms.realm import Realm
 from router.configuration import Secret

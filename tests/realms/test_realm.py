@@ -6,7 +6,8 @@ import pytest
 from realm_play import CREATED, FEATURES, NOW, PEER, TYPES, Play, config, may, play, roles
 
 from realms.auth import Identity
-from realms.config import Anonymous, Authentication, HeartbeatOverride, Limits, MetaApi, SlowConsumer
+from realms.auth.config import Anonymous, Authentication
+from realms.config import HeartbeatOverride, Limits, MetaApi, SlowConsumer
 from realms.realm import AGENT
 from router.routing.handshake import Refusal
 from router.wamp.errors import ProtocolViolation
