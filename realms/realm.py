@@ -35,6 +35,7 @@ from realms.refusals import (
     still_pending,
     used_before,
 )
+from realms.router_calls import RouterCalls
 from realms.world import Environment
 from router import __version__
 from router.routing.broker import Broker
@@ -98,6 +99,7 @@ class Realm:
         self.meta = MetaApi(self.sessions, self.broker, self.dealer, config.limits.testaments_per_session)
         self._own_calls = OwnCalls(environment.world)
         self._meta_desk = Desk(MetaProcedures(self.meta, self._carry_out), self._own_calls, None)
+        self._router_calls: RouterCalls | None = None
         self.extensions = Extensions(
             config.name, extensions, self.sessions, self.broker, self._own_calls, environment
         )
@@ -117,6 +119,14 @@ class Realm:
 
     def __repr__(self) -> str:
         return f"<Realm {self.name!r}>"
+
+    @property
+    def router_calls(self) -> RouterCalls:
+        """The calls that the router itself makes of this realm's procedures."""
+        if self._router_calls is None:
+            assert self._environment.world is not None, "calls of the router need a world"
+            self._router_calls = RouterCalls(self.name, self.dealer, self._environment.world)
+        return self._router_calls
 
     def is_full(self) -> bool:
         """Tell whether the limit of sessions is reached."""
@@ -280,6 +290,8 @@ class Realm:
 
     def close(self, reason: str = uris.CLOSE_REALM) -> Outputs:
         """End every session, because the realm or the router closes."""
+        if self._router_calls is not None:
+            self._router_calls.close()
         return [Farewell(session, Goodbye({}, reason)) for session in self.sessions.values()]
 
     def _configure(self, config: RealmConfig) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from router.routing.outputs import Outputs
+from router.wamp.messages import Message
+from router.wamp.serializers import Serializer
 
 
 class Environment:
@@ -49,6 +51,13 @@ class World(Protocol):
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> Cancellable:
         """Call ``function`` once, in so many seconds; it is canceled at most once, and not after the call."""
+
+    def inbox(self, receive: Callable[[Message, Serializer | None], object]) -> Any:
+        """
+        Give the ``link`` of a session of the router itself: ``receive`` gets what is delivered to it.
+
+        It comes at the end of the turn, with the serializer of its payload where that is ``msgspec.Raw``.
+        """
 
     def background(
         self, function: Callable[[], Any], done: Callable[[Any, BaseException | None], object]

@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from router.background import Background
+from router.transport.inbox import Inbox, Receive
 from router.transport.outbox import Turn
 
 
@@ -39,6 +40,9 @@ class NodeWorld:
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
+
+    def inbox(self, receive: Receive) -> Inbox:
+        return Inbox(receive)
 
     def logger(self, name: str) -> Logger:
         return Logger(name)

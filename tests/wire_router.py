@@ -19,6 +19,8 @@ from typing import Any
 
 import cbor2
 import msgspec
+from twisted.internet.task import Clock
+from twisted.logger import Logger
 
 from realms.auth.config import Anonymous, Authentication, Ticket, TicketPrincipal
 from realms.config import Permission, RealmConfig, RoleConfig
@@ -29,6 +31,7 @@ from router.routing.handshake import Peer as PeerInfo
 from router.routing.handshake import State
 from router.transport.connection import Connection
 from router.transport.framing import CHANNELS
+from router.transport.inbox import Inbox
 from router.transport.outbox import Outbox, Turn
 from router.wamp.serializers import SERIALIZERS
 
@@ -174,6 +177,53 @@ def _whole_cbor(data: bytes) -> Any:
     return value
 
 
+class WireWorld:
+    """
+    What the realm takes from the world: the router's clock; no directory. Threads' work is done in the turn.
+    """
+
+    inbox = staticmethod(Inbox)
+    logger = staticmethod(Logger)
+
+    def __init__(self, router: "WireRouter") -> None:
+        self.clock = Clock()
+        self.call_later = self.clock.callLater
+        self.waiting: deque[Callable[[], object]] = deque()  # for the end of this turn
+        self.soon = self.waiting.append
+        self._router = router
+        self.deliver = router.turn.deliver
+
+    def now(self) -> float:
+        return self._router.now
+
+    def now_ms(self) -> int:
+        return round(self._router.now * 1000) + 1_700_000_000_000
+
+    def background(
+        self, function: Callable[[], Any], done: Callable[[Any, BaseException | None], object]
+    ) -> None:
+        def work() -> None:
+            try:
+                result = function()
+            except Exception as error:
+                done(None, error)
+            else:
+                done(result, None)
+
+        self.soon(work)
+
+    def directory(self, *names: str) -> None:
+        return None
+
+    def closing(self, what: str, closed: Any) -> None:
+        raise AssertionError(f"{what}: nothing here takes time to close")
+
+    def next_timer(self) -> float | None:
+        """Tell when something is to be called, on the router's clock."""
+        times = [call.getTime() for call in self.clock.getDelayedCalls()]
+        return self._router.now - self.clock.seconds() + min(times) if times else None
+
+
 class WireRouter:
     """
     One realm, ``realm1``, and its peers; ``now`` is the monotonic clock in seconds.
@@ -192,12 +242,14 @@ class WireRouter:
         self._alarm: float | None = None
         self._flush: Callable[[], None] | None = None
         self.turn = Turn(self._schedule, lambda: self.now)
+        self.world = WireWorld(self)
         self.directory = Directory(lambda: next(self._session_ids))
         self.environment = Environment(
             new_publication_id=lambda: next(self._publications),
             randbelow=lambda n: self.draws.pop(0) % n if self.draws else 0,
             timestamp=lambda: CREATED,
             wake_at=self._wake_at,
+            world=self.world,
         )
         self.realm = Realm(config, self.environment)
         self.directory.realms[config.name] = self.realm
@@ -220,22 +272,35 @@ class WireRouter:
         return self.peer(serializer, most).join(authid, without)
 
     def advance(self, ms: float) -> None:
-        """Let time pass; the realm's timer fires when it is due."""
+        """Let time pass; the realm's timer and those of the world fire when they are due."""
         end = self.now + ms / 1000
-        while self._alarm is not None and self._alarm <= end:
-            self.now, self._alarm = max(self.now, self._alarm), None
-            self.turn.deliver(self.realm.expire(self.now))
-            deadline = self.realm.next_deadline()
-            if deadline is not None:
-                self._wake_at(self.realm.name, deadline)
+        while (due := self._next_event()) is not None and due <= end:
+            self._move_to(max(self.now, due))
+            if self._alarm is not None and self._alarm <= self.now:
+                self._alarm = None
+                self.turn.deliver(self.realm.expire(self.now))
+                deadline = self.realm.next_deadline()
+                if deadline is not None:
+                    self._wake_at(self.realm.name, deadline)
             self.end_turn()
-        self.now = end
+        self._move_to(end)
+
+    def _next_event(self) -> float | None:
+        events = [at for at in (self._alarm, self.world.next_timer()) if at is not None]
+        return min(events, default=None)
+
+    def _move_to(self, now: float) -> None:
+        passed, self.now = now - self.now, now
+        self.world.clock.advance(passed)
 
     def end_turn(self) -> None:
         """Let the reactor's turn end: what is queued is written."""
-        while self._flush is not None:
+        while self._flush is not None or self.world.waiting:
             flush, self._flush = self._flush, None
-            flush()
+            while self.world.waiting:
+                self.world.waiting.popleft()()
+            if flush is not None:
+                flush()
 
     def check(self) -> None:
         """Fail where a peer was sent something that no test looked at, or the router met a defect."""

@@ -64,6 +64,9 @@ class World:
     def call_later(self, seconds: float, function: Any) -> Any:
         return self.clock.callLater(seconds, function)
 
+    def inbox(self, receive: Any) -> Any:
+        return SimpleNamespace(receive=receive)
+
     def background(self, function: Any, done: Any) -> None:
         self.jobs.append((function, done))
 
