@@ -1,8 +1,11 @@
 """
-The command ``concord``: run in the foreground, check, schema, init.
+The command ``concord``: run in the foreground, check, schema, init, and the WAMP client.
 
 Every command exits with 0 when it did what it says, with 1 when it did not, with 2 when it was
-called wrongly.
+called wrongly; the client's have more codes.
+
+Rules of this file: nothing but the parser is imported before a command is chosen, so that a client
+starts without the router.
 """
 
 import argparse
@@ -11,10 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from realms.extension import ExtensionError
 from router import __version__
-from router.config_directory import scaffold, schemas
-from router.tap import default_directory, load_or_exit
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     schema = _command(
         commands, "schema", _schema, "print the JSON Schema of a configuration file, for editors"
     )
-    schema.add_argument("kind", choices=sorted(schemas()), help="router.yaml, or a realm's file")
+    schema.add_argument("kind", choices=("realm", "router"), help="router.yaml, or a realm's file")
     init = _command(commands, "init", _init, "write the default configuration, commented, to a directory")
     init.add_argument("directory", type=Path, metavar="DIR")
     return parser
@@ -66,12 +66,15 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from router.tap import default_directory, load_or_exit
+
     configuration = load_or_exit(options.config or default_directory())
     reactor = _install_reactor(options.reactor)
 
     from twisted.internet.error import CannotListenError
     from twisted.logger import globalLogBeginner
 
+    from realms.extension import ExtensionError
     from router import process
     from router.node import Node, reload_on_sighup
 
@@ -124,6 +127,8 @@ def _install_reactor(name: str | None) -> Any:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from router.tap import default_directory, load_or_exit
+
     directory = options.directory or default_directory()
     load_or_exit(directory)
     sys.stdout.write(f"{directory}: good\n")
@@ -131,11 +136,15 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
+    from router.config_directory import schemas
+
     sys.stdout.write(json.dumps(schemas()[options.kind], indent=2) + "\n")
     return 0
 
 
 def _init(options: argparse.Namespace) -> int:
+    from router.config_directory import scaffold
+
     try:
         written = scaffold(options.directory)
     except OSError as error:
