@@ -33,6 +33,7 @@ from realms.world import Environment
 from router import __version__
 from router.config_directory import Configuration
 from router.endpoint_strings import with_backlog
+from router.mounts import mounts_of
 from router.node_config import WebSocketTransport
 from router.reload import Reload
 from router.routing.handshake import Admission, Peer, Refusal, State
@@ -175,7 +176,7 @@ class Node(Service):
 
     def _listen(self, settings: Any) -> None:
         listener = Listener(settings, self.directory, self.turn, self.counters)
-        factory = _factory(listener, self._reactor)
+        factory = self._factory(listener)
         if settings.proxy_protocol:
             from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 
@@ -189,6 +190,19 @@ class Node(Service):
         self.listeners.append(listener)
         if context is not None:
             self._contexts[settings.name] = context
+
+    def _factory(self, listener: Listener) -> Any:
+        settings = listener.settings
+        if isinstance(settings, WebSocketTransport):
+            from router.transport.websocket import WebSocketFactory
+
+            mounts = mounts_of(settings, self, listener)
+            has_site = mounts or settings.page != "none"
+            site = LazySite(settings.page, settings.path, mounts) if has_site else None
+            return WebSocketFactory(listener, self._reactor, site)
+        from router.transport.rawsocket import RawSocketFactory
+
+        return RawSocketFactory(listener, self._reactor)
 
     def _tick(self, watch: Liveness) -> None:
         self._repeat(lambda: watch.tick(self.turn.now()), watch.tick_interval)
@@ -343,18 +357,6 @@ def describe(settings: Any, port: Any) -> str:
         return f"RawSocket {scheme}://{place} ({serializers})"
     page = "" if settings.page == "none" else f", page http{'s' if secure else ''}://{place}/"
     return f"WebSocket ws{'s' if secure else ''}://{place}{settings.path} ({serializers}){page}"
-
-
-def _factory(listener: Listener, reactor: Any) -> Any:
-    settings = listener.settings
-    if isinstance(settings, WebSocketTransport):
-        from router.transport.websocket import WebSocketFactory
-
-        site = None if settings.page == "none" else LazySite(settings.page, settings.path)
-        return WebSocketFactory(listener, reactor, site)
-    from router.transport.rawsocket import RawSocketFactory
-
-    return RawSocketFactory(listener, reactor)
 
 
 def _cannot_listen(settings: Any, outcome: list[Any]) -> None:

@@ -1,19 +1,24 @@
-"""What the router serves to browsers."""
+"""What the router serves to browsers and other clients of HTTP."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
+
+# path, as "/metrics" -> what makes the ``twisted.web`` resource that answers there and below
+Mounts = Mapping[str, Callable[[], Any]]
 
 
 class LazySite:
     """
-    The site of a port, made when the first page is asked for.
+    The site of a port, made when the first request is not for a WebSocket.
 
     Twisted's web server takes 3 MB and a tenth of a second to import, which a router that only
     talks WAMP never needs.
     """
 
-    def __init__(self, page: str, websocket_path: str) -> None:
+    def __init__(self, page: str, websocket_path: str, mounts: Mounts) -> None:
         self._page = page
         self._websocket_path = websocket_path
+        self._mounts = mounts
         self._site: Any = None
 
     def buildProtocol(self, address: Any) -> Any:
@@ -21,5 +26,5 @@ class LazySite:
         if self._site is None:
             from router.web.site import site_for
 
-            self._site = site_for(self._page, self._websocket_path)
+            self._site = site_for(self._page, self._websocket_path, self._mounts)
         return self._site.buildProtocol(address)

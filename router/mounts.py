@@ -1,0 +1,20 @@
+"""
+What a WebSocket transport's port answers by HTTP beside its pages: one line for each feature.
+
+A mount is made when the first request comes, so that its imports cost nothing before.
+"""
+
+from typing import Any
+
+from router.transport.listener import Listener
+from router.web import Mounts
+
+
+def mounts_of(settings: Any, node: Any, listener: Listener) -> Mounts:
+    """
+    Give the mounts of one transport; ``settings`` is its ``WebSocketTransport``, ``node`` the ``Node``.
+
+    ``listener.peer(request.channel.transport, "http", headers)`` describes who made a request.
+    """
+    mounts: dict[str, Any] = {}
+    return mounts

@@ -1,0 +1,100 @@
+"""What answers HTTP on a port: pages and mounts, over a transport of Twisted's tests."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.testing import StringTransport
+from twisted.web.resource import Resource
+
+from router.web.site import MAX_DROPPED_BYTES, MOUNT_BODY_BYTES, site_for
+
+
+class Echo(Resource):
+    """Answers with the method, the rest of the path and the body's length."""
+
+    isLeaf = True
+
+    def render(self, request: Any) -> bytes:
+        rest = b"/".join(request.postpath)
+        return b"%b %b %d" % (request.method, rest, len(request.content.read()))
+
+
+class Wire:
+    """A client of a site."""
+
+    def __init__(self, site: Any) -> None:
+        self.transport = StringTransport()
+        self.channel = site.buildProtocol(None)
+        self.channel.makeConnection(self.transport)
+
+    def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        """Give the status and the body of the answer."""
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        self.channel.dataReceived(head.encode() + body)
+        answer = self.transport.value()
+        self.transport.clear()
+        head_of_answer, _, rest = answer.partition(b"\r\n\r\n")
+        assert b"X-Frame-Options: DENY" in head_of_answer
+        if b"chunked" in head_of_answer:
+            _, _, rest = rest.partition(b"\r\n")
+            rest = rest.partition(b"\r\n")[0]
+        return int(head_of_answer.split()[1]), rest
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> str:
+    (tmp_path / "index.html").write_text("the index")
+    (tmp_path / "echo").write_text("a file")
+    return str(tmp_path)
+
+
+def test_a_mount_goes_before_the_pages(pages: str) -> None:
+    wire = Wire(site_for(pages, "/ws", {"/echo": Echo}))
+    assert wire.ask("GET", "/echo") == (200, b"GET  0")
+    assert wire.ask("GET", "/echo/a/b") == (200, b"GET a/b 0")
+    assert wire.ask("GET", "/echoes")[0] == 404
+
+
+def test_a_mount_answers_every_method_and_reads_a_body(pages: str) -> None:
+    wire = Wire(site_for(pages, "/ws", {"/api/v1": Echo, "/api/v2": Echo}))
+    assert wire.ask("POST", "/api/v1/call", b"x" * 70_000) == (200, b"POST call 70000")
+    assert wire.ask("DELETE", "/api/v2") == (200, b"DELETE  0")
+    assert wire.ask("POST", "/api")[0] == 405
+    assert wire.ask("POST", "/")[0] == 405
+
+
+def test_a_mount_without_pages() -> None:
+    wire = Wire(site_for("none", "/ws", {"/echo": Echo}))
+    assert wire.ask("GET", "/")[0] == 404
+    assert wire.ask("GET", "/echo") == (200, b"GET  0")
+
+
+@pytest.mark.parametrize(("length", "status"), [(MOUNT_BODY_BYTES, 200), (MOUNT_BODY_BYTES + 1, 413)])
+def test_the_longest_body(pages: str, length: int, status: int) -> None:
+    wire = Wire(site_for(pages, "/ws", {"/echo": Echo}))
+    assert wire.ask("POST", "/echo", b"x" * length)[0] == status
+
+
+def test_an_endless_body_ends_the_connection(pages: str) -> None:
+    wire = Wire(site_for(pages, "/ws", {"/echo": Echo}))
+    wire.channel.dataReceived(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n")
+    sent = 0
+    while not wire.transport.disconnecting and not wire.transport.disconnected:
+        wire.channel.dataReceived(b"x" * 65536)
+        sent += 65536
+        assert sent < 3 * MOUNT_BODY_BYTES + MAX_DROPPED_BYTES
+    assert sent > MOUNT_BODY_BYTES
+
+
+def test_a_mount_is_made_once(pages: str) -> None:
+    made: list[Echo] = []
+
+    def make() -> Echo:
+        made.append(Echo())
+        return made[-1]
+
+    site = site_for(pages, "/ws", {"/echo": make})
+    Wire(site).ask("GET", "/echo")
+    Wire(site).ask("GET", "/echo")
+    assert len(made) == 1
