@@ -80,8 +80,8 @@ class _Request(Request):
         return any(path == mount or path.startswith(f"{mount}/") for mount in self._mounts())
 
     def _mounts(self) -> tuple[str, ...]:
-        site: Any = self.channel.site
-        mounts: tuple[str, ...] = site.mounts
+        channel: Any = self.channel
+        mounts: tuple[str, ...] = channel.site.mounts
         return mounts
 
     def _refuse(self, status: int) -> None:
