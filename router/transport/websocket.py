@@ -14,6 +14,7 @@ Rules of this file:
 import struct
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
@@ -28,12 +29,15 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from router.transport import eager
+from router.transport import batching, eager
+from router.transport.batching import Batching
 from router.transport.connection import Connection
 from router.transport.framing import CHANNELS
 from router.transport.listener import Listener
 from router.transport.outbox import Outbox
 from router.transport.sockets import set_no_delay
+from router.transport.websocket_outbox import BatchedOutbox, LateOutbox
+from router.wamp.errors import ProtocolViolation
 from router.wamp.serializers import SERIALIZERS, Serializer
 
 OPEN: Final = WebSocketProtocol.STATE_OPEN
@@ -172,6 +176,7 @@ class WebSocketConnection(FastWebSocket):
     heard = False
     pinged = False
     compressed = False
+    batched = False
     web: Any = None  # the web site's protocol, once this turned out to be an ordinary request
     _drop_call: Any = None  # goes on where the peer does not answer a close, or takes no last bytes
     _paused = False
@@ -235,6 +240,7 @@ class WebSocketConnection(FastWebSocket):
             subprotocol = str(subprotocol)
             serializer = self.factory.serializer_by_subprotocol.get(subprotocol)
             if serializer is not None:
+                self.batched = subprotocol.endswith(batching.SUFFIX)
                 self._open_with(serializer, request)
                 return subprotocol
         offered = ", ".join(self.factory.serializer_by_subprotocol)
@@ -252,12 +258,15 @@ class WebSocketConnection(FastWebSocket):
         connection = self.connection
         assert connection is not None
         self.compressed = self._perMessageCompress is not None
-        framing = "message" if self.compressed else "websocket"
-        channel = CHANNELS[framing, connection.serializer.name]
-        kind = CompressedOutbox if self.compressed else Outbox
+        late = self.compressed or self.batched
+        channel = CHANNELS["message" if late else "websocket", connection.serializer.name]
+        kind = BatchedOutbox if self.batched else LateOutbox if late else Outbox
         write = eager.writer(self.transport)
         self.receive_all = connection.receive_all
         self.outbox = connection.outbox = kind(self.factory.listener.turn, channel, self, write, connection)
+        if isinstance(self.outbox, BatchedOutbox):
+            self.outbox.batching = Batching(connection.serializer)
+            self.receive_all = partial(_receive_batches, connection, self.outbox.batching)
         self.transport.registerProducer(self.outbox, True)
         if self.compressed:
             self.opcode = 0x100  # no octet: every frame is Autobahn's
@@ -279,7 +288,7 @@ class WebSocketConnection(FastWebSocket):
                 f"{connection.serializer.subprotocol} takes WebSocket messages of type {wanted}"
             )
             return
-        connection.receive(payload, self.clock())
+        self.receive_all([payload], self.clock())
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         connection, self.connection = self.connection, None
@@ -408,33 +417,17 @@ _HANDSHAKE_ATTRIBUTES: Final = (
 )
 
 
-class CompressedOutbox(Outbox):
-    """
-    An outbox whose frames are messages that Autobahn compresses and frames.
-
-    Compression has a context, so the bytes are made in the order in which they go out.
-    """
-
-    __slots__ = ("_control",)
-
-    def flush(self, now: float) -> None:
-        protocol: Any = self._carrier
-        wire: list[bytes] = []
-        messages, self.frames = self.frames, []
-        protocol._sink = wire.append
-        try:
-            for message in messages:
-                protocol.sendMessage(message, self.channel.serializer.is_binary)
-        finally:
-            protocol._sink = None
-        self.frames.extend(wire)
-        if self.frames:
-            super().flush(now)
-
-    def append_wire(self, data: bytes) -> None:
-        self.flush_now()
-        self.frames.append(data)
-        super().flush(self._turn.now())
+def _receive_batches(connection: Connection, taken: Batching, batches: list[bytes], now: float) -> None:
+    """Take the messages of each batch; what came before a broken one counts."""
+    messages: list[bytes] = []
+    try:
+        for batch in batches:
+            messages += taken.split(batch)
+    except ProtocolViolation as violation:
+        connection.receive_all(messages, now)
+        connection.refuse(violation.text)
+    else:
+        connection.receive_all(messages, now)
 
 
 class WebSocketFactory(WebSocketServerFactory):
@@ -448,8 +441,10 @@ class WebSocketFactory(WebSocketServerFactory):
         super().__init__(reactor=reactor, server="")
         self.listener = listener
         self.site = site
-        self.serializer_by_subprotocol = {  # "wamp.2.json" -> Serializer
-            SERIALIZERS[name].subprotocol: SERIALIZERS[name] for name in settings.serializers
+        self.serializer_by_subprotocol = {  # "wamp.2.json", "wamp.2.json.batched" -> Serializer
+            SERIALIZERS[name].subprotocol + suffix: SERIALIZERS[name]
+            for suffix in ("", batching.SUFFIX)
+            for name in settings.serializers
         }
         self.setProtocolOptions(
             webStatus=False,

@@ -93,7 +93,7 @@ def test_no_subprotocol_in_common(asked: str | None) -> None:
     wire = bench.connect(request(protocols=asked))
     status = head(wire)["status"]
     assert status.startswith("HTTP/1.1 400 ")
-    assert status.endswith("it speaks wamp.2.json, wamp.2.cbor")
+    assert status.endswith("it speaks wamp.2.json, wamp.2.cbor, wamp.2.json.batched, wamp.2.cbor.batched")
     assert not wire.connected
 
 
