@@ -38,7 +38,7 @@ from realms.refusals import (
 from realms.router_calls import RouterCalls
 from realms.world import Environment
 from router import __version__
-from router.routing.broker import Broker
+from router.routing.broker import ON_UNSUBSCRIBE, Broker
 from router.routing.dealer import Dealer
 from router.routing.handshake import Admission, Peer, Refusal, Routes
 from router.routing.meta import MetaApi, MetaResult, session_details
@@ -71,6 +71,8 @@ AGENT: Final = f"Concord/{__version__}"
 ON_DROP: Final = "concord.session.on_drop"
 
 NOTHING: Final[Outputs] = []
+
+NO_LONGER_ALLOWED: Final = "no longer authorized"  # the reason of what a changed role takes away
 
 
 class Realm:
@@ -447,7 +449,6 @@ class Realm:
 
     def _unsubscribe(self, session: Session, msg: Unsubscribe, now: float) -> Outputs:
         self._advance(session, msg.request)
-        self.extensions.unsubscribed(msg.subscription)
         return self._announce(self.broker.unsubscribe(session, msg))
 
     def _forget(self, session: Session) -> tuple[Outputs, list[Publish]]:
@@ -473,11 +474,12 @@ class Realm:
         outputs: Outputs = []
         for subscription in list(session.subscriptions.values()):
             if role.may_subscribe(subscription.topic, subscription.match).error is not None:
-                outputs += self.broker.unsubscribe(session, Unsubscribe(0, subscription.id))
+                outputs += self.broker.revoke(subscription.id, session, NO_LONGER_ALLOWED)
         for registration in list(session.registrations.values()):
             if role.may_register(registration.procedure, registration.match).error is not None:
-                outputs += self.dealer.unregister(session, Unregister(0, registration.id))
-        return [output for output in outputs if isinstance(output, Announcement)]
+                taken = self.dealer.unregister(session, Unregister(0, registration.id))
+                outputs += [output for output in taken if isinstance(output, Announcement)]
+        return outputs
 
     def _fail_call(self, caller: Session, error: Error) -> Outputs:
         """Answer a call with ``error``; if it is still under way, it ends, and its callee is interrupted."""
@@ -495,7 +497,10 @@ class Realm:
         for output in outputs:
             if not isinstance(output, Announcement):
                 told.append(output)
-            elif self.config.meta_api.enabled:
+                continue
+            if output.topic == ON_UNSUBSCRIBE:
+                self.extensions.unsubscribed(output.args[1])
+            if self.config.meta_api.enabled:
                 publication = self._new_publication_id()
                 told += self.broker.publish_own(output.topic, output.args, None, publication)
         return told

@@ -52,6 +52,7 @@ FEATURES = {
         "pattern_based_subscription",
         "payload_passthru_mode",
         "publisher_identification",
+        "subscription_revocation",
     ),
     "caller": (
         "call_canceling",

@@ -160,6 +160,27 @@ class Broker:
             return _refusal(session, msg, Refused(uris.NO_SUCH_SUBSCRIPTION, text))
         return [Delivery((session,), Unsubscribed(msg.request)), *self._part(session, subscription)]
 
+    def revoke(self, subscription_id: int, session: Session | None, reason: str) -> Outputs:
+        """
+        Take a subscription from ``session``, or from all that hold it: the router's own decision.
+
+        Outputs: UNSUBSCRIBED with request 0, the subscription and ``reason``, to each of them that
+        announced ``subscription_revocation`` (WAMP AP 'Subscription Revocation'); then
+        ``on_unsubscribe`` for each and, when the subscription is gone, ``on_delete``. Nothing where
+        nobody concerned holds it.
+        """
+        subscription = self.subscription_by_id.get(subscription_id)
+        if subscription is None:
+            return []
+        concerned = subscription.snapshot() if session is None else (session,)
+        holders = [holder for holder in concerned if holder.id in subscription.sessions]
+        told = [holder for holder in holders if holder.supports("subscriber.subscription_revocation")]
+        details = {"subscription": subscription_id, "reason": reason}
+        outputs: Outputs = [Delivery(told, Unsubscribed(0, details))] if told else []
+        for holder in holders:
+            outputs += self._part(holder, subscription)
+        return outputs
+
     def publish(self, publisher: Session, msg: Publish, publication: int, disclose: bool = False) -> Outputs:
         """
         Send an event to the subscribers of a topic, under the id ``publication``.

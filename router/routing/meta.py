@@ -29,6 +29,9 @@ from router.routing.testaments import SCOPES, Testaments
 from router.wamp import uris
 from router.wamp.messages import Call, Error, Goodbye, Publish, Result
 
+# The reason that a session is given where whoever removed it from a subscription gave none.
+REMOVED = "removed by a meta procedure"
+
 Args = Sequence[Any]
 Kwargs = Mapping[str, Any]
 
@@ -136,6 +139,7 @@ class MetaApi:
             "wamp.subscription.get": (self._get_subscription, 1, ()),
             "wamp.subscription.list_subscribers": (self._list_subscribers, 1, ()),
             "wamp.subscription.count_subscribers": (self._count_subscribers, 1, ()),
+            "wamp.subscription.remove_subscriber": (self._remove_subscriber, 3, ("reason",)),
         }
 
     # Sessions
@@ -259,6 +263,19 @@ class MetaApi:
     def _count_subscribers(self, caller: Session, args: Args, kwargs: Kwargs) -> MetaResult:
         subscription_id = _id(args, "subscription")
         return _of_subscription(subscription_id, self._broker.count_subscribers(subscription_id))
+
+    def _remove_subscriber(self, caller: Session, args: Args, kwargs: Kwargs) -> MetaResult:
+        subscription_id, session_id = _id(args, "subscription"), _id(args[1:], "session")
+        reason = kwargs.get("reason") if len(args) < 3 or args[2] is None else args[2]
+        if not isinstance(reason, str | None):
+            raise _invalid("reason", "a string")
+        subscription = self._broker.get(subscription_id)
+        _of_subscription(subscription_id, subscription)
+        session = self._sessions.get(session_id)
+        if session is None or subscription_id not in session.subscriptions:
+            text = f"no session {session_id} holds the subscription {subscription_id}"
+            raise Refused(uris.NO_SUCH_SESSION, text)
+        return MetaResult(outputs=self._broker.revoke(subscription_id, session, reason or REMOVED))
 
 
 def _answer(

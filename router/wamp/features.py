@@ -16,6 +16,7 @@ BROKER: Final = (
     "session_meta_api",
     "subscriber_blackwhite_listing",
     "subscription_meta_api",
+    "subscription_revocation",
 )
 
 DEALER: Final = (

@@ -644,6 +644,17 @@ class TestReconfiguration:
         assert [held.topic for held in ann.subscriptions.values()] == ["com.kept"]
         assert [held.procedure for held in ann.registrations.values()] == ["com.kept"]
 
+    def test_a_session_that_announced_it_is_told_that_a_subscription_is_revoked(self) -> None:
+        """WAMP AP 'Subscription Revocation'; before anybody else is told."""
+        stage = play("ann", "watcher")
+        stage.sessions["ann"].features = frozenset({"subscriber.subscription_revocation"})
+        stage("ann", [32, 1, {}, "com.t"])
+        stage("watcher", [32, 1, {}, "wamp.subscription.on_unsubscribe"])
+        told = self.change(stage, roles=roles(clerk=[may("wamp.")]))
+        revoked = {"subscription": 1, "reason": "no longer authorized"}
+        assert told[0] == ("ann", [35, 0, revoked])
+        assert [(name, wire[4]) for name, wire in told[1:]] == [("watcher", [stage.sessions["ann"].id, 1])]
+
     def test_limits_policies_and_rules_are_the_new_ones(self) -> None:
         stage = play("ann", "bob")
         stage("bob", [64, 1, {}, "com.p"])

@@ -82,6 +82,51 @@ def test_subscribe_creates_a_subscription(scene):
     ]
 
 
+class TestRevoke:
+    """WAMP AP 'Subscription Revocation'."""
+
+    def scene(self):
+        scene = Scene()
+        for session in (1, 2):
+            scene.sessions[session].features = frozenset({"subscriber.subscription_revocation"})
+        for session in (1, 2, 3):
+            scene.subscribe(session)
+        return scene
+
+    def revoke(self, scene, subscription, session=None):
+        return told(scene.broker.revoke(subscription, scene.sessions.get(session), "why"))
+
+    def test_one_session_is_told_and_the_others_stay(self):
+        scene = self.scene()
+        assert self.revoke(scene, 1, 1) == [
+            ([1], [35, 0, {"subscription": 1, "reason": "why"}]),
+            ("wamp.subscription.on_unsubscribe", [1, 1]),
+        ]
+        assert scene.broker.list_subscribers(1) == [2, 3]
+        assert scene.sessions[1].subscriptions == {}
+
+    def test_who_did_not_announce_it_is_not_told(self):
+        """ "the Broker MUST NOT send an UNSUBSCRIBED message to the Subscriber" """
+        assert self.revoke(self.scene(), 1, 3) == [("wamp.subscription.on_unsubscribe", [3, 1])]
+
+    def test_all_sessions_at_once(self):
+        scene = self.scene()
+        assert self.revoke(scene, 1) == [
+            ([1, 2], [35, 0, {"subscription": 1, "reason": "why"}]),
+            ("wamp.subscription.on_unsubscribe", [1, 1]),
+            ("wamp.subscription.on_unsubscribe", [2, 1]),
+            ("wamp.subscription.on_unsubscribe", [3, 1]),
+            ("wamp.subscription.on_delete", [3, 1]),
+        ]
+        assert scene.broker.subscription_by_id == {}
+
+    def test_nothing_is_revoked_where_nobody_holds_it(self):
+        scene = self.scene()
+        assert self.revoke(scene, 1, 4) == []
+        assert self.revoke(scene, 2) == []
+        assert scene.broker.count_subscribers(1) == 3
+
+
 def test_a_second_session_shares_the_subscription(scene):
     scene.subscribe(1)
     assert scene.subscribe(2, request=9) == [([2], [33, 9, 1]), ("wamp.subscription.on_subscribe", [2, 1])]

@@ -74,6 +74,7 @@ def test_every_procedure_of_the_specification_is_there_and_no_other(scene):
             *(f"wamp.registration.{name}" for name in ("list_callees", "count_callees")),
             *(f"wamp.subscription.{name}" for name in ("list", "lookup", "match", "get")),
             *(f"wamp.subscription.{name}" for name in ("list_subscribers", "count_subscribers")),
+            "wamp.subscription.remove_subscriber",
         ]
     )
 
@@ -375,6 +376,46 @@ def test_subscriptions(scene):
     assert ask("wamp.subscription.get", 2) == result(details)
     assert ask("wamp.subscription.list_subscribers", 1) == result([2, 3])
     assert ask("wamp.subscription.count_subscribers", 1) == result(2)
+
+
+REMOVE = "wamp.subscription.remove_subscriber"
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "reason"),
+    [
+        ([1, 2], {}, "removed by a meta procedure"),
+        ([1.0, 2.0, None], {}, "removed by a meta procedure"),
+        ([1, 2, "maintenance"], {}, "maintenance"),
+        ([1, 2], {"reason": "maintenance"}, "maintenance"),
+    ],
+)
+def test_remove_subscriber_revokes_a_subscription(scene, args, kwargs, reason):
+    scene.sessions[2].features = frozenset({"subscriber.subscription_revocation"})
+    scene.broker.subscribe(scene.sessions[2], Subscribe(1, {}, "com.topic"), NOW)
+    outcome = scene.call(REMOVE, *args, **kwargs)
+    assert outcome.answer(7).wire() == result()
+    revoked, on_unsubscribe, on_delete = outcome.outputs
+    assert revoked.recipients == [scene.sessions[2]]
+    assert revoked.message.wire() == [35, 0, {"subscription": 1, "reason": reason}]
+    assert (on_unsubscribe.args, on_delete.args) == ([2, 1], [2, 1])
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "expected"),
+    [
+        ([9, 2], {}, error("wamp.error.no_such_subscription", "no subscription 9 in this realm")),
+        ([1, 3], {}, error("wamp.error.no_such_session", "no session 3 holds the subscription 1")),
+        ([1, 99], {}, error("wamp.error.no_such_session", "no session 99 holds the subscription 1")),
+        ([1], {}, invalid("session must be an id")),
+        ([1, 2, 3], {}, invalid("reason must be a string")),
+        ([1, 2], {"reason": 3}, invalid("reason must be a string")),
+    ],
+)
+def test_remove_subscriber_changes_nothing_where_it_fails(scene, args, kwargs, expected):
+    scene.broker.subscribe(scene.sessions[2], Subscribe(1, {}, "com.topic"), NOW)
+    assert scene.ask(REMOVE, *args, **kwargs) == expected
+    assert scene.broker.list_subscribers(1) == [2]
 
 
 @pytest.mark.parametrize("kind", ["registration", "subscription"])
