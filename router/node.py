@@ -36,7 +36,8 @@ from router.endpoint_strings import with_backlog
 from router.mounts import mounts_of
 from router.node_config import WebSocketTransport
 from router.reload import Reload
-from router.routing.handshake import Admission, Peer, Refusal, State
+from router.routing.handshake import Admission, Peer, Refusal
+from router.transport.connection import BEFORE_A_SESSION
 from router.transport.listener import Listener
 from router.transport.liveness import Liveness
 from router.transport.local import LocalTransport
@@ -50,7 +51,6 @@ from router.world import NodeWorld
 
 _JUDGE_SECONDS = 0.25
 _LONGEST_SLEEP_SECONDS = 3600.0  # a reactor cannot wait as long as a call's timeout may be
-BEFORE_A_SESSION = (State.AWAITING_HELLO, State.CHALLENGED)
 
 
 class Node(Service):

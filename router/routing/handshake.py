@@ -5,13 +5,13 @@ Rules of this file:
 
 - The table names, for every state, each message that a client may send; anything else is a
   breach of the protocol (WAMP BP 'Session Lifetime', 'Protocol Errors').
-- Who may join is asked of an ``Entrance``; its answer is a value.
+- Who may join is asked of an ``Entrance``; its answer is a value, or a value that comes ``Later``.
 - Nothing here sends, waits or knows what a connection is.
 """
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -28,12 +28,15 @@ from router.wamp.messages import (
     Welcome,
 )
 
+T = TypeVar("T")
+
 
 class State(Enum):
     """Where a connection is in its session's life; the value completes "received X ..."."""
 
     AWAITING_HELLO = "before a session was open"
     CHALLENGED = "while AUTHENTICATE was awaited"
+    DECIDING = "before its HELLO or AUTHENTICATE was answered"
     ESTABLISHED = "while the session was open"
     CLOSING = "after the router said GOODBYE"
     ENDED = "after the session ended"
@@ -45,6 +48,7 @@ TRANSITIONS: Final[dict[tuple[State, type[Message]], str]] = {
     (State.AWAITING_HELLO, Abort): "client_aborted",
     (State.CHALLENGED, Authenticate): "authenticate",
     (State.CHALLENGED, Abort): "client_aborted",
+    (State.DECIDING, Abort): "client_aborted",
     (State.ESTABLISHED, Goodbye): "client_says_goodbye",
     (State.ESTABLISHED, Abort): "client_aborted",
     (State.CLOSING, Goodbye): "client_returns_goodbye",
@@ -120,7 +124,7 @@ class Challenge(Struct):
 
     authmethod: str
     extra: dict[str, Any]
-    verify: "Callable[[Authenticate], Admission | Refusal]"
+    verify: "Callable[[Authenticate], Admission | Refusal | Later[Admission | Refusal]]"
 
 
 class Refusal(Struct):
@@ -131,7 +135,49 @@ class Refusal(Struct):
     why: str = ""
 
 
+class Source(Protocol):
+    """What a decision waits for."""
+
+    def cancel(self) -> None: ...
+
+
+class Later(Generic[T]):
+    """
+    A decision that comes in a later turn.
+
+    Who asked calls ``then`` in the turn in which it got this object, and ``cancel`` when it does not
+    want to know any more. Who answers sets ``source``, which is canceled with it, and calls ``decide``
+    once. A decision that nobody waits for is not even made.
+    """
+
+    __slots__ = ("_done", "source")
+
+    def __init__(self) -> None:
+        self.source: Source | None = None
+        self._done: Callable[[Callable[[], T]], object] | None = None
+
+    def then(self, done: Callable[[Callable[[], T]], object]) -> None:
+        """Have ``done`` called with what makes the decision, so that a defect in making it is the asker's."""
+        self._done = done
+
+    def decide(self, make: Callable[[], T]) -> None:
+        """Tell who waits that ``make`` gives the decision now."""
+        done, self._done, self.source = self._done, None, None
+        if done is not None:
+            done(make)
+
+    def cancel(self) -> None:
+        """Wait no longer."""
+        source, self.source, self._done = self.source, None, None
+        if source is not None:
+            source.cancel()
+
+
+# What an ``Entrance`` answers to a HELLO.
+Decision = Admission | Challenge | Refusal
+
+
 class Entrance(Protocol):
     """Decides who may join which realm."""
 
-    def enter(self, hello: Hello, peer: Peer) -> Admission | Challenge | Refusal: ...
+    def enter(self, hello: Hello, peer: Peer) -> Decision | Later[Decision]: ...

@@ -9,6 +9,8 @@ Rules of this file:
   becomes an answer to that request; anything else is a defect of ours: logged once, and
   this session is aborted without a word about the cause.
 - Nothing is raised to the carrier, and no other session notices.
+- While somebody else decides who the peer is, the connection goes on reading, so that the peer's end is
+  noticed; whatever but ABORT the peer says meanwhile is a breach of the protocol.
 """
 
 from collections import Counter
@@ -20,10 +22,11 @@ from twisted.logger import Logger
 from router.routing.handshake import (
     Admission,
     Challenge,
+    Decision,
     Entrance,
+    Later,
     Peer,
     RealmPort,
-    Refusal,
     Routes,
     State,
     transition,
@@ -36,6 +39,7 @@ from router.wamp.errors import PayloadRefused, ProtocolViolation
 from router.wamp.messages import Abort, Authenticate, Error, Goodbye, Hello, Message
 from router.wamp.serializers import Serializer
 
+BEFORE_A_SESSION: Final = (State.AWAITING_HELLO, State.CHALLENGED, State.DECIDING)
 NO_ROUTES: Final[Routes] = {}  # before a session is open and after
 
 
@@ -54,6 +58,7 @@ class Connection:
         "_decode",
         "_deliver",
         "_entrance",
+        "_later",
         "_on_state",
         "_routes",
         "_throttle",
@@ -94,6 +99,7 @@ class Connection:
         self._on_state = on_state
         self._throttle: Throttle | None = None
         self._verify: Any = None
+        self._later: Later[Any] | None = None  # who the peer is, while that is being decided
 
     def receive(self, data: bytes, now: float) -> None:
         """Take one serialized message; ``now`` is the monotonic clock in seconds."""
@@ -150,6 +156,7 @@ class Connection:
         self._turn.forget(self)
         self.state = State.ENDED
         self._verify = None
+        self._stop_waiting()
         try:
             self._leave(reason)
         except Exception:
@@ -175,7 +182,7 @@ class Connection:
         """The peer did not open a session in time, or did not answer the router's GOODBYE."""
         if self.state is State.CLOSING:
             self._end(uris.TIMEOUT)
-        elif self.state in (State.AWAITING_HELLO, State.CHALLENGED):
+        elif self.state in BEFORE_A_SESSION:
             self._counters["handshake_timeouts"] += 1
             self.refuse("no session was opened within the handshake timeout", uris.TIMEOUT)
 
@@ -217,13 +224,34 @@ class Connection:
             getattr(self, "_on_" + action)(message)
 
     def _on_hello(self, message: Hello) -> None:
-        self._decide(self._entrance.enter(message, self.peer))
+        self._await(self._entrance.enter(message, self.peer))
 
     def _on_authenticate(self, message: Authenticate) -> None:
         verify, self._verify = self._verify, None
-        self._decide(verify(message))
+        self._await(verify(message))
 
-    def _decide(self, decision: Admission | Challenge | Refusal) -> None:
+    def _await(self, decision: Decision | Later[Any]) -> None:
+        if isinstance(decision, Later):
+            self.state = State.DECIDING
+            self._later = decision
+            decision.then(self._decided)
+        else:
+            self._decide(decision)
+
+    def _decided(self, make: Callable[[], Decision]) -> None:
+        """Do what was decided meanwhile, in a turn of its own."""
+        self._later = None
+        try:
+            self._decide(make())
+        except Exception:
+            self._defect()
+
+    def _stop_waiting(self) -> None:
+        if self._later is not None:
+            later, self._later = self._later, None
+            later.cancel()
+
+    def _decide(self, decision: Decision) -> None:
         if isinstance(decision, Admission):
             self._admit(decision)
         elif isinstance(decision, Challenge):
@@ -282,6 +310,7 @@ class Connection:
 
     def _end(self, reason: str) -> None:
         self.state = State.ENDED
+        self._stop_waiting()
         self._carrier.close(reason)
 
     def _violated(self, violation: ProtocolViolation) -> None:

@@ -19,7 +19,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
 
 from realms.config import Limits
-from router.routing.handshake import Admission, Challenge, Peer, Refusal
+from router.routing.handshake import Admission, Challenge, Decision, Later, Peer, Refusal
 from router.routing.outputs import Outputs
 from router.routing.session import Session
 from router.transport.outbox import DefaultRules, Turn
@@ -84,15 +84,22 @@ class FakeRealm:
 
 
 class FakeEntrance:
-    """Admits to ``realm`` as session 7, 8, ...; "closed" is refused and "secret" wants a ticket."""
+    """
+    Admits to ``realm`` as session 7, 8, ...; "closed" is refused, "secret" wants a ticket, "asks" needs time.
+
+    :ivar later: what a test has to decide, in order
+    :ivar taken_back: how often a connection no longer wanted to know
+    """
 
     def __init__(self, realm: FakeRealm) -> None:
         self.realm = realm
         self.details: dict[str, Any] = {}
         self.peers: list[Peer] = []
         self.sessions: list[Session] = []
+        self.later: list[Later[Any]] = []
+        self.taken_back = 0
 
-    def enter(self, hello: Hello, peer: Peer) -> Admission | Challenge | Refusal:
+    def enter(self, hello: Hello, peer: Peer) -> Decision | Later[Decision]:
         self.peers.append(peer)
         if hello.realm == "broken":
             raise RuntimeError("a defect in the entrance")
@@ -100,14 +107,28 @@ class FakeEntrance:
             return Refusal(uris.NO_SUCH_REALM, "no such realm", "the log knows more")
         if hello.realm == "secret":
             return Challenge("ticket", {}, self._verify)
-        return self._admission()
+        if hello.realm == "asks":
+            return self._ask()
+        return self.admission()
 
-    def _verify(self, message: Authenticate) -> Admission | Refusal:
+    def cancel(self) -> None:
+        """Count: the connection is no longer there to be told."""
+        self.taken_back += 1
+
+    def _ask(self) -> Later[Any]:
+        later: Later[Any] = Later()
+        later.source = self
+        self.later.append(later)
+        return later
+
+    def _verify(self, message: Authenticate) -> Admission | Refusal | Later[Admission | Refusal]:
+        if message.signature == "ask":
+            return self._ask()
         if message.signature == "right":
-            return self._admission()
+            return self.admission()
         return Refusal(uris.AUTHENTICATION_FAILED, "authentication failed")
 
-    def _admission(self) -> Admission:
+    def admission(self) -> Admission:
         session = Session(7 + len(self.sessions), "alice")
         self.sessions.append(session)
         return Admission(self.realm, session, Welcome(session.id, self.details))

@@ -7,7 +7,7 @@ import pytest
 from fake_realm import HELLO, Bench, wamp
 from twisted.logger import capturedLogs
 
-from router.routing.handshake import Peer, State
+from router.routing.handshake import Peer, Refusal, State
 from router.routing.outputs import Delivery
 from router.transport.connection import Connection
 from router.transport.framing import CHANNELS
@@ -400,3 +400,70 @@ def test_others_hear_of_a_lost_session(bench: Bench, joined: Line) -> None:
 def test_every_message_of_the_realm_reaches_it(bench: Bench, joined: Line) -> None:
     joined.send(call(1), wamp(16, 2, {}, "com.x"), wamp(70, 1, {}))
     assert [type(message) for message in bench.realm.taken] == [Call, Publish, Yield]
+
+
+ASKS = wamp(1, "asks", {})
+
+
+class TestADecisionThatComesLater:
+    """WAMP AP 'Dynamic Authentication API': who joins may be decided in a later turn."""
+
+    def test_then_the_session_opens(self, bench: Bench, line: Line) -> None:
+        assert line.send(ASKS) == []
+        bench.clock.advance(1.0)
+        (later,) = bench.entrance.later
+        later.decide(bench.entrance.admission)
+        bench.end_turn()
+        assert line.messages == [[2, 7, {}]]
+        assert line.send(call(1)) == []
+        assert [type(message) for message in bench.realm.taken] == [Call]
+        line.connection.lost("gone")
+        assert bench.entrance.taken_back == 0
+
+    def test_it_may_ask_for_a_proof_and_think_about_that_too(self, bench: Bench, line: Line) -> None:
+        line.send(wamp(1, "secret", {}))
+        assert line.send(wamp(5, "ask", {})) == []
+        (later,) = bench.entrance.later
+        later.decide(lambda: Refusal(uris.AUTHENTICATION_DENIED, "no", "the log knows more"))
+        bench.end_turn()
+        assert line.messages == [[3, {"message": "no"}, uris.AUTHENTICATION_DENIED]]
+        assert line.events == [("close", uris.AUTHENTICATION_DENIED)]
+
+    @pytest.mark.parametrize("message", [HELLO, call(1), wamp(5, "x", {}), wamp(6, {}, uris.NORMAL)])
+    def test_a_client_that_does_not_wait_for_it(self, bench: Bench, line: Line, message: bytes) -> None:
+        """A breach of the protocol, also in the same read; nobody is asked any longer."""
+        ((code, details, reason),) = line.send(ASKS, message)
+        assert (code, reason) == (3, uris.PROTOCOL_VIOLATION)
+        assert details["message"].endswith("before its HELLO or AUTHENTICATE was answered")
+        assert bench.entrance.taken_back == 1
+
+    def test_a_client_that_gives_up(self, bench: Bench, line: Line) -> None:
+        line.send(ASKS)
+        assert line.send(wamp(3, {}, "com.why")) == []
+        assert (line.events, bench.entrance.taken_back) == ([("close", "com.why")], 1)
+
+    def test_a_client_that_vanishes_meanwhile(self, bench: Bench, line: Line) -> None:
+        """What is decided for it goes nowhere."""
+        line.send(ASKS)
+        line.connection.lost("gone")
+        (later,) = bench.entrance.later
+        later.decide(bench.entrance.admission)
+        bench.end_turn()
+        assert (bench.entrance.taken_back, bench.entrance.sessions, bench.realm.log) == (1, [], [])
+        assert line.messages == []
+
+    def test_the_handshakes_timeout_goes_on(self, bench: Bench, line: Line) -> None:
+        line.send(ASKS)
+        line.connection.expired()
+        bench.end_turn()
+        ((code, _, reason),) = line.messages
+        assert (code, reason, bench.entrance.taken_back) == (3, uris.TIMEOUT, 1)
+
+    def test_a_defect_in_making_it(self, bench: Bench, line: Line) -> None:
+        line.send(ASKS)
+        (later,) = bench.entrance.later
+        with capturedLogs() as logs:
+            later.decide(lambda: 1 // 0)
+            bench.end_turn()
+        assert line.messages == [[3, {"message": "internal error"}, uris.INTERNAL_ERROR]]
+        assert len(logs) == 1
