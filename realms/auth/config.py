@@ -6,11 +6,13 @@ Only values are here, and the checks that need that file alone.
 
 import base64
 import binascii
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from router.configuration import Document, Secret, Section, quoted
+from realms.auth import keys
+from router.configuration import Document, Path, Secret, Section, path_text, quoted
 
 
 def _check_name(name: str) -> str | None:
@@ -27,16 +29,59 @@ RoleName = Annotated[str, Meta(title="role", extra={"check": _check_name})]
 AuthId = Annotated[str, Meta(title="authid", extra={"check": _check_name})]
 
 
+def _check_public_key(text: str) -> str | None:
+    return None if keys.public_key(text) is not None else f"must be {keys.PUBLIC_KEY}, got {quoted(text)}"
+
+
+def _read_time(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else None
+
+
+def _check_time(text: str | None) -> str | None:
+    if text is None or _read_time(text) is not None:
+        return None
+    return f"must be a time with its offset, as 2027-01-31T12:00:00Z, got {quoted(text)}"
+
+
+PublicKey = Annotated[
+    str,
+    Meta(title="public key", extra={"check": _check_public_key}),
+]
+
+
+class Principal(Section, frozen=True, kw_only=True):
+    """Somebody who may join, and as what."""
+
+    role: Role
+    expires: Annotated[
+        str | None,
+        Meta(
+            description="From this time on nobody joins so any more, while open sessions go on: ISO 8601, in "
+            "quotes, with its offset.",
+            examples=["2027-01-31T12:00:00Z"],
+            extra={"check": _check_time},
+        ),
+    ] = None
+
+    def expired(self) -> bool:
+        """Tell whether nobody joins so any more."""
+        end = _read_time(self.expires) if self.expires is not None else None
+        return end is not None and datetime.now(UTC) >= end
+
+
 class Anonymous(Section, frozen=True, kw_only=True):
     """Sessions that give no proof of who they are. Without this section they are refused."""
 
     role: Role
 
 
-class TicketPrincipal(Section, frozen=True, kw_only=True):
+class TicketPrincipal(Principal, frozen=True, kw_only=True):
     """A client that shows a secret as it is: for connections that nobody else can read."""
 
-    role: Role
     secret: Annotated[Secret, Meta(description="The ticket.")]
 
 
@@ -49,10 +94,9 @@ class Ticket(Section, frozen=True, kw_only=True):
     ] = {}
 
 
-class WampCraPrincipal(Section, frozen=True, kw_only=True):
+class WampCraPrincipal(Principal, frozen=True, kw_only=True):
     """A client that proves its secret without sending it."""
 
-    role: Role
     secret: Annotated[
         Secret,
         Meta(
@@ -78,17 +122,57 @@ class WampCra(Section, frozen=True, kw_only=True):
     ] = {}
 
 
+class CryptosignPrincipal(Principal, frozen=True, kw_only=True):
+    """A client that signs with a private key which it alone has."""
+
+    authorized_keys: Annotated[
+        tuple[PublicKey, ...],
+        Meta(
+            description="Its Ed25519 public keys, any of which lets it in: 64 hexadecimal digits, or a line "
+            "of OpenSSH, `ssh-ed25519 AAAA...`.",
+            min_length=1,
+        ),
+    ]
+
+
+class TrustedKeys(Principal, frozen=True, kw_only=True):
+    """Clients that nobody gave a name: each is known by its public key, in hexadecimal, as `authid`."""
+
+    keys: Annotated[tuple[PublicKey, ...], Meta(description="Their public keys, likewise.", min_length=1)]
+
+
+class Cryptosign(Section, frozen=True, kw_only=True):
+    """Authentication by Ed25519 key pairs (WAMP 'Cryptosign-based Authentication')."""
+
+    principals: Annotated[
+        dict[AuthId, CryptosignPrincipal],
+        Meta(description="Who may join, by `authid`; a client that gives none is found by its key."),
+    ] = {}
+    trusted_keys: Annotated[
+        tuple[TrustedKeys, ...], Meta(description="Who may join by a key alone, without a name of its own.")
+    ] = ()
+    router_key: Annotated[
+        Secret | None,
+        Meta(
+            description="The router's own Ed25519 private key, 64 hexadecimal digits. It signs the "
+            "challenges of clients that want to know whom they talk to; use it for nothing else."
+        ),
+    ] = None
+
+
 class Authentication(Section, frozen=True, kw_only=True):
     """How clients may join; a method without its section is refused."""
 
     anonymous: Annotated[Anonymous | None, Meta(description="Without any proof.")] = None
     ticket: Annotated[Ticket | None, Meta(description="By a ticket.")] = None
     wampcra: Annotated[WampCra | None, Meta(description="By WAMP-CRA.")] = None
+    cryptosign: Annotated[Cryptosign | None, Meta(description="By a key pair.")] = None
 
 
 def check_authentication(document: Document[Any]) -> None:
     """Check what the sections say across values."""
     _check_derived_keys(document)
+    _check_signing_keys(document)
 
 
 def _check_derived_keys(document: Document[Any]) -> None:
@@ -106,3 +190,24 @@ def _is_key(text: str, length: int) -> bool:
         return len(base64.b64decode(text, validate=True)) == length
     except (binascii.Error, ValueError):
         return False
+
+
+def _check_signing_keys(document: Document[Any]) -> None:
+    section = ("authentication", "cryptosign")
+    named = document.select(*section, "principals", None, "authorized_keys", None)
+    trusted = document.select(*section, "trusted_keys", None, "keys", None)
+    _check_once(document, [(path, keys.public_key(str(text))) for path, text in (*named, *trusted)], "key")
+    for path, secret in document.select(*section, "router_key"):
+        assert isinstance(secret, Secret)
+        if keys.from_hex(secret.reveal(), keys.KEY_BYTES) is None:
+            document.add(path, "must be an Ed25519 private key: 64 hexadecimal digits")
+
+
+def _check_once(document: Document[Any], found: list[tuple[Path, object]], noun: str) -> None:
+    """Check that everything names one client: what two have in common tells neither."""
+    first: dict[object, Path] = {}  # value -> path of the first that has it
+    for path, value in found:
+        other = first.setdefault(value, path)
+        if other != path:
+            line, _ = document.position(other)
+            document.add(path, f"the same {noun} as {path_text(other)} on line {line}")

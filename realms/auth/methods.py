@@ -3,6 +3,7 @@
 from realms.auth import Method
 from realms.auth.anonymous import AnonymousMethod
 from realms.auth.config import Authentication
+from realms.auth.cryptosign import CryptosignMethod
 from realms.auth.ticket import TicketMethod
 from realms.auth.wampcra import WampCraMethod
 
@@ -16,4 +17,6 @@ def methods_of(config: Authentication) -> dict[str, Method]:
         methods.append(TicketMethod(config.ticket))
     if config.wampcra is not None:
         methods.append(WampCraMethod(config.wampcra))
+    if config.cryptosign is not None:
+        methods.append(CryptosignMethod(config.cryptosign))
     return {method.name: method for method in methods}

@@ -35,4 +35,6 @@ class TicketMethod:
             return denied(f"ticket: no principal {authid!r:.100}")
         if not equal:
             return denied(f"ticket: wrong ticket for {authid!r}")
+        if principal.expired():
+            return denied(f"ticket: the ticket of {authid!r} has expired")
         return Identity(authid=authid, role=principal.role, authmethod=self.name)

@@ -84,6 +84,8 @@ class Peer(Struct, frozen=True, kw_only=True):
     message_limit_bytes: int = 0  # the largest message that is accepted from it
     realms: frozenset[str] | None = None  # the realms that this transport serves; None: all
     headers: Mapping[str, str] | None = None
+    # With TLS: type of a channel binding -> its data, None where this connection does not have it
+    channel_binding: Callable[[str], bytes | None] | None = None
 
 
 # message class -> method of the realm: (session, message, monotonic time in seconds) -> outputs

@@ -8,6 +8,7 @@ makes a ``Connection`` for each client that has come through its framing's own h
 import ipaddress
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
@@ -19,6 +20,7 @@ from router.transport.client_address import forwarded_for
 from router.transport.connection import Connection
 from router.transport.liveness import Liveness, Watched
 from router.transport.outbox import Carrier, Turn
+from router.transport.tls_peer import channel_binding
 from router.wamp.serializers import Serializer
 
 
@@ -98,15 +100,17 @@ class Listener:
             real = forwarded_for(host, headers, self._trusted)
             if real != host:
                 host, text = real, f"{text} for {real}"
+        secure = ISSLTransport.providedBy(transport)
         return Peer(
             address=text,
             host=host,
             transport=kind,
             listener=self.settings.name,
-            secure=ISSLTransport.providedBy(transport),
+            secure=secure,
             message_limit_bytes=self.settings.message_limit_bytes,
             realms=self._realms,
             headers=headers,
+            channel_binding=partial(channel_binding, transport.getHandle()) if secure else None,
         )
 
     def _state_changed(self, carrier: Any, state: State) -> None:

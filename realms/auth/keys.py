@@ -1,0 +1,48 @@
+"""Keys, fingerprints and hashes as people write them, read into bytes; ``None`` for what is none."""
+
+import base64
+import binascii
+import re
+from typing import Final
+
+KEY_BYTES: Final = 32  # of an Ed25519 key, and of a SHA-256 hash
+PUBLIC_KEY: Final = "an Ed25519 public key: 64 hexadecimal digits, or 'ssh-ed25519 AAAA...'"
+
+# How the blob of an OpenSSH public key begins: two lengths and the name of the algorithm (RFC 8709, 4).
+_OPENSSH: Final = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20"
+_HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})*")
+
+
+def from_hex(text: object, length: int) -> bytes | None:
+    """Read ``length`` bytes in hexadecimal, without anything else: no space, no sign, no colon."""
+    if not isinstance(text, str) or len(text) != 2 * length or not _HEX.fullmatch(text):
+        return None
+    return bytes.fromhex(text)
+
+
+def from_base64(text: object, length: int | None = None) -> bytes | None:
+    """Read canonical Base64 (RFC 4648, 3.5), of ``length`` bytes where that is given."""
+    if not isinstance(text, str):
+        return None
+    try:
+        found = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if base64.b64encode(found).decode() != text or (length is not None and len(found) != length):
+        return None
+    return found
+
+
+def public_key(text: str) -> bytes | None:
+    """Read an Ed25519 public key, in hexadecimal or as a line of ``id_ed25519.pub``."""
+    algorithm, _, rest = text.partition(" ")
+    if algorithm != "ssh-ed25519":
+        return from_hex(text, KEY_BYTES)
+    blob = from_base64(rest.strip().partition(" ")[0], len(_OPENSSH) + KEY_BYTES)
+    return blob.removeprefix(_OPENSSH) if blob is not None and blob.startswith(_OPENSSH) else None
+
+
+def hash_key(text: str) -> bytes | None:
+    """Read a key of 32 bytes, in Base64 or in hexadecimal."""
+    found = from_base64(text, KEY_BYTES)
+    return from_hex(text, KEY_BYTES) if found is None else found

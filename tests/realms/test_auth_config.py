@@ -1,0 +1,106 @@
+"""What stands under ``authentication`` in a realm's file, and what is wrong with it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realms.config import RealmConfig, read_realm
+from router.configuration import Document, SecretSources
+
+KEY = "00" * 32
+OPENSSH = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
+
+
+@pytest.fixture
+def realm(tmp_path: Path) -> Any:
+    """Read a realm with the roles a and b, and these lines under ``authentication``."""
+
+    def read(*lines: str) -> Document[RealmConfig]:
+        file = tmp_path / "realm1.yaml"
+        file.write_text("\n".join(("roles: {a: {}, b: {}}", "authentication:", *(f"  {x}" for x in lines))))
+        return read_realm(file, SecretSources(tmp_path))
+
+    return read
+
+
+def messages(document: Document[RealmConfig]) -> list[tuple[int, str, str]]:
+    return [(problem.line, problem.path, problem.message) for problem in sorted(document.problems)]
+
+
+class TestExpiry:
+    @pytest.mark.parametrize("text", ["2027-01-31T12:00:00Z", "2027-01-31T12:00:00+02:00"])
+    def test_a_time(self, realm: Any, text: str) -> None:
+        document = realm(f"ticket: {{principals: {{joe: {{role: a, secret: x, expires: '{text}'}}}}}}")
+        assert document.problems == []
+        assert document.value.authentication.ticket.principals["joe"].expires == text
+        assert not document.value.authentication.ticket.principals["joe"].expired()
+
+    @pytest.mark.parametrize("text", ["tomorrow", "2027-01-31T12:00:00", "2027-01-31", "12:00Z", ""])
+    def test_what_is_none(self, realm: Any, text: str) -> None:
+        """A time without its offset would mean another moment on another machine."""
+        document = realm(f"ticket: {{principals: {{joe: {{role: a, secret: x, expires: '{text}'}}}}}}")
+        message = f"must be a time with its offset, as 2027-01-31T12:00:00Z, got '{text}'"
+        assert messages(document) == [(3, "authentication.ticket.principals.joe.expires", message)]
+
+    def test_without_quotes(self, realm: Any) -> None:
+        document = realm("ticket: {principals: {joe: {role: a, secret: x, expires: 2027-01-31T12:00:00Z}}}")
+        ((_, _, message),) = messages(document)
+        assert message.endswith("(which YAML reads as timestamp): put it in quotes")
+
+
+class TestCryptosign:
+    def test_in_full(self, realm: Any) -> None:
+        document = realm(
+            "cryptosign:",
+            "  principals:",
+            f"    joe: {{role: a, authorized_keys: ['{KEY}', '{'01' * 32}']}}",
+            "  trusted_keys:",
+            f"    - {{role: b, keys: ['{'02' * 32}']}}",
+            f"  router_key: '{KEY}'",
+        )
+        assert document.problems == []
+        section = document.value.authentication.cryptosign
+        assert section.principals["joe"].authorized_keys == (KEY, "01" * 32)
+        assert (section.trusted_keys[0].role, section.trusted_keys[0].keys) == ("b", ("02" * 32,))
+        assert section.router_key.reveal() == KEY
+
+    def test_a_key_that_is_none(self, realm: Any) -> None:
+        document = realm(f"cryptosign: {{principals: {{joe: {{role: a, authorized_keys: ['{KEY[1:]}']}}}}}}")
+        ((_, path, message),) = messages(document)
+        assert path == "authentication.cryptosign.principals.joe.authorized_keys[0]"
+        assert message == (
+            f"must be an Ed25519 public key: 64 hexadecimal digits, or 'ssh-ed25519 AAAA...', got '{KEY[1:]}'"
+        )
+
+    def test_no_key(self, realm: Any) -> None:
+        document = realm("cryptosign: {principals: {joe: {role: a, authorized_keys: []}}}")
+        ((_, _, message),) = messages(document)
+        assert message == "must have at least 1 entries, got 0"
+
+    def test_a_key_of_two(self, realm: Any) -> None:
+        """It would tell neither, in whatever spelling."""
+        document = realm(
+            "cryptosign:",
+            "  principals:",
+            f"    ann: {{role: a, authorized_keys: ['{KEY}']}}",
+            f"    joe: {{role: a, authorized_keys: ['{OPENSSH}']}}",
+            "  trusted_keys:",
+            f"    - {{role: b, keys: ['{KEY}']}}",
+        )
+        text = "the same key as authentication.cryptosign.principals.ann.authorized_keys[0] on line 5"
+        assert messages(document) == [
+            (6, "authentication.cryptosign.principals.joe.authorized_keys[0]", text),
+            (8, "authentication.cryptosign.trusted_keys[0].keys[0]", text),
+        ]
+
+    def test_a_private_key_that_is_none_is_not_shown(self, realm: Any) -> None:
+        document = realm("cryptosign: {router_key: sesame}")
+        text = "must be an Ed25519 private key: 64 hexadecimal digits"
+        assert messages(document) == [(3, "authentication.cryptosign.router_key", text)]
+
+    def test_an_unknown_role(self, realm: Any) -> None:
+        document = realm(f"cryptosign: {{trusted_keys: [{{role: c, keys: ['{KEY}']}}]}}")
+        ((_, path, message),) = messages(document)
+        assert path == "authentication.cryptosign.trusted_keys[0].role"
+        assert message.startswith("unknown role 'c'")
