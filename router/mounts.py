@@ -17,4 +17,12 @@ def mounts_of(settings: Any, node: Any, listener: Listener) -> Mounts:
     ``listener.peer(request.channel.transport, "http", headers)`` describes who made a request.
     """
     mounts: dict[str, Any] = {}
+    if settings.longpoll is not None:
+        mounts[settings.longpoll.path] = lambda: _longpoll(node, listener)
     return mounts
+
+
+def _longpoll(node: Any, listener: Listener) -> Any:
+    from router.transport.longpoll import LongPoll
+
+    return LongPoll(listener, node.reactor)

@@ -60,6 +60,7 @@ class Node(Service):
     :ivar counters: what happened since the start, name -> number
     :ivar directory: the open realms
     :ivar ports: name of the transport -> the listening port (``IListeningPort``)
+    :ivar reactor: the Twisted reactor in which it runs
     """
 
     log = Logger("router.node")
@@ -71,7 +72,7 @@ class Node(Service):
         self.ports: dict[str, Any] = {}
         self.listeners: list[Listener] = []
         self.directory = Directory(random_session_id)
-        self._reactor = reactor
+        self.reactor = reactor
         self._schedule = _turn_scheduler(reactor)
         self.turn = Turn(self._schedule, time.monotonic)
         self._new_publication_id = publication_ids()
@@ -146,7 +147,7 @@ class Node(Service):
         It gets the permissions of ``role`` and is known as ``authid``.
         """
         entrance = _LocalEntrance(self.directory, Identity(authid=authid, role=role, authmethod="local"))
-        transport = LocalTransport(component, realm, entrance, self.turn, self.counters, self._reactor)
+        transport = LocalTransport(component, realm, entrance, self.turn, self.counters, self.reactor)
         self._components = [other for other in self._components if other.isOpen()]
         self._components.append(transport)
         transport.start()
@@ -154,7 +155,7 @@ class Node(Service):
 
     def _open_realms(self) -> None:
         configuration = self.configuration
-        self.world = NodeWorld(self.turn, self._schedule, self._reactor, configuration.data_directory)
+        self.world = NodeWorld(self.turn, self._schedule, self.reactor, configuration.data_directory)
         self._environment = Environment(
             new_publication_id=self._new_publication_id,
             randbelow=SystemRandom().randrange,
@@ -181,7 +182,7 @@ class Node(Service):
             from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 
             factory = HAProxyWrappingFactory(factory)
-        endpoint, context = endpoint_and_context(self._reactor, with_backlog(settings.endpoint))
+        endpoint, context = endpoint_and_context(self.reactor, with_backlog(settings.endpoint))
         outcome: list[Any] = []
         endpoint.listen(factory).addBoth(outcome.append)
         if not outcome or isinstance(outcome[0], Failure):
@@ -199,17 +200,17 @@ class Node(Service):
             mounts = mounts_of(settings, self, listener)
             has_site = mounts or settings.page != "none"
             site = LazySite(settings.page, settings.path, mounts) if has_site else None
-            return WebSocketFactory(listener, self._reactor, site)
+            return WebSocketFactory(listener, self.reactor, site)
         from router.transport.rawsocket import RawSocketFactory
 
-        return RawSocketFactory(listener, self._reactor)
+        return RawSocketFactory(listener, self.reactor)
 
     def _tick(self, watch: Liveness) -> None:
         self._repeat(lambda: watch.tick(self.turn.now()), watch.tick_interval)
 
     def _repeat(self, function: Any, seconds: float) -> None:
         loop = LoopingCall(self._guarded, function)
-        loop.clock = self._reactor
+        loop.clock = self.reactor
         loop.start(seconds, now=False)
         self._loops.append(loop)
 
@@ -225,10 +226,10 @@ class Node(Service):
         delay = min(max(0.0, deadline - self.turn.now()), _LONGEST_SLEEP_SECONDS)
         alarm = self._alarms.get(realm)
         if alarm is not None and alarm.active():
-            if alarm.getTime() - self._reactor.seconds() <= delay:
+            if alarm.getTime() - self.reactor.seconds() <= delay:
                 return
             alarm.cancel()
-        self._alarms[realm] = self._reactor.callLater(delay, self._expire, realm)
+        self._alarms[realm] = self.reactor.callLater(delay, self._expire, realm)
 
     def _expire(self, name: str) -> None:
         realm = self.directory.realms.get(name)
@@ -251,7 +252,7 @@ class Node(Service):
             components = any(component.isOpen() for component in self._components)
             waiting = self._carriers() or components or self.world.being_closed
             if waiting and self.turn.now() < deadline:
-                self._reactor.callLater(0.02, look)
+                self.reactor.callLater(0.02, look)
             else:
                 gone.callback(None)
 

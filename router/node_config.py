@@ -19,6 +19,7 @@ from router.configuration import Document, Path, Section, path_text, quoted, rea
 
 FILE_NAME = "router.yaml"
 PAGES = ("default", "none")
+MOUNTS = ("longpoll",)  # sections of a WebSocket transport that have a path of their own
 
 Serializer = Literal["json", "msgpack", "cbor"]
 
@@ -42,6 +43,12 @@ def _check_transport_name(text: str) -> str | None:
 
 def _check_url_path(text: str) -> str | None:
     return None if re.fullmatch(r"/[^?#\s]*", text) else f"must be a URL's path, as /ws, got {quoted(text)}"
+
+
+def _check_mount_path(text: str) -> str | None:
+    if re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", text):
+        return None
+    return f"must be a URL's path of letters, digits, '.', '_', '~' and '-', as /longpoll, got {quoted(text)}"
 
 
 def _check_network(text: str) -> str | None:
@@ -149,6 +156,32 @@ class RawSocketHeartbeat(Section, frozen=True, kw_only=True):
     timeout_ms: TimeoutMs = 10_000
 
 
+class LongPoll(Section, frozen=True, kw_only=True):
+    """WAMP over HTTP long-poll, for clients behind proxies that let no WebSocket through."""
+
+    path: Annotated[
+        str,
+        Meta(description="The path of the URL that clients use.", extra={"check": _check_mount_path}),
+    ] = "/longpoll"
+    receive_timeout_ms: Annotated[
+        int,
+        Meta(
+            description="Time after which a client that waits for a message is told to ask again: less than "
+            "proxies wait, and than the 12 seconds of autobahn-js.",
+            ge=100,
+            le=600_000,
+        ),
+    ] = 10_000
+    silence_timeout_ms: Annotated[
+        int,
+        Meta(
+            description="A client that asks for nothing so long is gone. More than `receive_timeout_ms`.",
+            ge=1_000,
+            le=3_600_000,
+        ),
+    ] = 30_000
+
+
 class WebSocketTransport(Section, frozen=True, kw_only=True, tag_field="type", tag="websocket"):
     """WAMP over WebSocket, and web pages on the same port."""
 
@@ -204,6 +237,9 @@ class WebSocketTransport(Section, frozen=True, kw_only=True, tag_field="type", t
         ),
     ] = ()
     allow_anonymous_full_access: AllowAnonymousFullAccess = False
+    longpoll: Annotated[
+        LongPoll | None, Meta(description="Serve HTTP long-poll as well; without this section it is not.")
+    ] = None
 
 
 class RawSocketTransport(Section, frozen=True, kw_only=True, tag_field="type", tag="rawsocket"):
@@ -284,6 +320,7 @@ def read_node(file: FilePath) -> Document[NodeConfig]:
     _check_names(document)
     _check_endpoints(document)
     _check_pages(document)
+    _check_mounts(document)
     if document.value is not None and not document.problems:
         document.value = _completed(document.value, file.parent)
     return document
@@ -323,6 +360,20 @@ def _check_pages(document: Document[NodeConfig]) -> None:
         page = page_directory(str(value), document.file.parent)
         if page not in PAGES and not FilePath(page).is_dir():
             document.add(path, f"no directory {page} (allowed: {', '.join(PAGES)}, or a directory)")
+
+
+def _check_mounts(document: Document[NodeConfig]) -> None:
+    """Refuse two things at one path of a port."""
+    for path, transport in _transports(document):
+        if isinstance(transport, WebSocketTransport):
+            taken = {transport.path: "path"}
+            for name in MOUNTS:
+                section = getattr(transport, name)
+                if section is None:
+                    continue
+                other = taken.setdefault(section.path, f"{name}.path")
+                if other != f"{name}.path":
+                    document.add((*path, name), f"its path {section.path} is also that of {other}")
 
 
 def _transports(document: Document[NodeConfig]) -> Iterator[tuple[Path, Transport]]:

@@ -37,7 +37,7 @@ class TestStarting:
         taken = first.ports["ws"].getHost().port
         other = {**WEBSOCKET, "name": "other", "endpoint": f"tcp:{taken}:interface=127.0.0.1"}
         write(bench.directory, None, transports=[WEBSOCKET, other])
-        second = Node(load(bench.directory), first._reactor)
+        second = Node(load(bench.directory), first.reactor)
         with pytest.raises(CannotListenError, match=str(taken)):
             second.startService()
         assert second.ports == {}

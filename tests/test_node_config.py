@@ -225,6 +225,12 @@ class TestNode:
             "(allowed: default, none, or a directory)"
         ]
 
+    def test_two_things_at_one_path(self, tmp_path: Path) -> None:
+        found = problems(write(tmp_path, transport("longpoll: {path: /ws}"), realm=CLOSED))
+        assert [(p.path, p.message) for p in found] == [
+            ("transports[0].longpoll", "its path /ws is also that of path")
+        ]
+
     def test_the_same_name_or_address_twice(self, tmp_path: Path) -> None:
         text = (
             "transports:\n"

@@ -296,7 +296,7 @@ class TestWatching:
             configuration = load(directory, **more)
             if not asked:
                 file.write_text(yaml.safe_dump({**OPEN, "limits": {"sessions": 8}}))
-                node._reactor.callFromThread(lambda: asked.append(node.reload()))
+                node.reactor.callFromThread(lambda: asked.append(node.reload()))
             return configuration
 
         monkeypatch.setattr(router.reload, "load", load_and_ask)
