@@ -131,7 +131,9 @@ class Node(Service):
         self.directory.realms.clear()
         self.turn.flush()
         for carrier in self._carriers():
-            if carrier.connection is None or carrier.connection.state in BEFORE_A_SESSION:
+            if getattr(carrier, "web", None) is not None:
+                carrier.transport.loseConnection()  # its last answer may be on its way
+            elif carrier.connection is None or carrier.connection.state in BEFORE_A_SESSION:
                 carrier.transport.abortConnection()
         done = DeferredList([*closed, self._everybody_gone()])
         return done.addCallback(self._stopped)

@@ -40,7 +40,7 @@ async def test_a_client_that_polls_is_a_session_like_others(bench: Bench) -> Non
     assert json.loads((await post(port, f"{at}/receive"))[1])[:2] == [33, 1]
 
     waiting = await begin(port, f"{at}/receive")
-    other = await connect(port)
+    other = await (await connect(port)).join()
     details = await other.call("wamp.session.get", json.loads(welcome)[1])
     assert details["transport"]["type"] == "longpoll"
     await other.request(16, {"acknowledge": True}, "com.example.topic", ["news"])
