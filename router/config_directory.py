@@ -137,9 +137,10 @@ def _check_realm_names(realms: list[Document[RealmConfig]]) -> None:
 
 def _check_realms_of_transports(node: Document[NodeConfig], realms: list[Document[RealmConfig]]) -> None:
     names = [name_of(realm) for realm in realms]
-    for path, name in node.select("transports", None, "realms", None):
-        if name not in names:
-            node.add(path, f"unknown realm {quoted(str(name))}{did_you_mean(str(name), names)}")
+    for keys in (("realms",), ("bridge", "realms")):
+        for path, name in node.select("transports", None, *keys, None):
+            if name not in names:
+                node.add(path, f"unknown realm {quoted(str(name))}{did_you_mean(str(name), names)}")
 
 
 def _check_anonymous_access(node: Document[NodeConfig], realms: list[Document[RealmConfig]]) -> None:

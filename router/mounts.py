@@ -19,6 +19,8 @@ def mounts_of(settings: Any, node: Any, listener: Listener) -> Mounts:
     mounts: dict[str, Any] = {}
     if settings.longpoll is not None:
         mounts[settings.longpoll.path] = lambda: _longpoll(node, listener)
+    if settings.bridge is not None:
+        mounts[settings.bridge.path] = lambda: _bridge(settings.bridge, node, listener)
     return mounts
 
 
@@ -26,3 +28,9 @@ def _longpoll(node: Any, listener: Listener) -> Any:
     from router.transport.longpoll import LongPoll
 
     return LongPoll(listener, node.reactor)
+
+
+def _bridge(settings: Any, node: Any, listener: Listener) -> Any:
+    from router.web.bridge.resource import BridgeResource
+
+    return BridgeResource(settings, listener, node.directory, node.nonces, node.reactor)

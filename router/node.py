@@ -47,6 +47,7 @@ from router.wamp import uris
 from router.wamp.ids import random_session_id
 from router.wamp.messages import Hello
 from router.web import LazySite
+from router.web.bridge.nonces import Nonces
 from router.world import NodeWorld
 
 _JUDGE_SECONDS = 0.25
@@ -72,6 +73,7 @@ class Node(Service):
         self.ports: dict[str, Any] = {}
         self.listeners: list[Listener] = []
         self.directory = Directory(random_session_id)
+        self.nonces = Nonces()  # of signed HTTP requests, on whichever port
         self.reactor = reactor
         self._schedule = _turn_scheduler(reactor)
         self.turn = Turn(self._schedule, time.monotonic)

@@ -16,10 +16,11 @@ from msgspec.structs import replace
 
 from router import endpoint_strings
 from router.configuration import Document, Path, Section, path_text, quoted, read
+from router.web.bridge.config import Bridge
 
 FILE_NAME = "router.yaml"
 PAGES = ("default", "none")
-MOUNTS = ("longpoll",)  # sections of a WebSocket transport that have a path of their own
+MOUNTS = ("longpoll", "bridge")  # sections of a WebSocket transport that have a path of their own
 
 Serializer = Literal["json", "msgpack", "cbor"]
 
@@ -236,6 +237,9 @@ class WebSocketTransport(Section, frozen=True, kw_only=True, tag_field="type", t
             examples=[["127.0.0.1", "10.0.0.0/8"]],
         ),
     ] = ()
+    bridge: Annotated[Bridge | None, Meta(description="Calls, publications and subscriptions over HTTP.")] = (
+        None
+    )
     allow_anonymous_full_access: AllowAnonymousFullAccess = False
     longpoll: Annotated[
         LongPoll | None, Meta(description="Serve HTTP long-poll as well; without this section it is not.")

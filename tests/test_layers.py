@@ -15,6 +15,7 @@ WAMP, ROUTING, REALMS = "router.wamp", "router.routing", "realms"
 DSTM, DSTM_LOG, DSTM_CLIENT = "realms.dstm", "realms.dstm.log", "realms.dstm.client"
 DSTM_CORE, DSTM_SEQUENCER = "the core of realms.dstm", "the sequencer of realms.dstm"
 TRANSPORT, WEB, CONFIGURATION = "router.transport", "router.web", "router.configuration"
+BRIDGE = "router.web.bridge"
 SETTINGS = ("router.endpoint_strings", "router.node_config", "router.config_directory")
 
 # What DSTM's clients share with its server: values and rules alone.
@@ -49,8 +50,11 @@ LAYERS: dict[str, set[str]] = {
     "realms.dstm.client": {f"realms.dstm.{name}" for name in DSTM_CORE},
     TRANSPORT: {WAMP, ROUTING},
     WEB: set(),
+    BRIDGE: {WAMP, ROUTING, REALMS, TRANSPORT, "router.web.bridge.config", "router.web.bridge.nonces"},
+    "router.web.bridge.config": {CONFIGURATION},
+    "router.web.bridge.nonces": set(),
     "router.endpoint_strings": {CONFIGURATION},
-    "router.node_config": {CONFIGURATION, WAMP, "router.endpoint_strings"},
+    "router.node_config": {CONFIGURATION, WAMP, "router.endpoint_strings", "router.web.bridge.config"},
     "router.config_directory": {CONFIGURATION, WAMP, REALMS, "realms.config", *SETTINGS},
     "router.reload": {CONFIGURATION, "router.config_directory"},
     "router.background": set(),
@@ -62,6 +66,7 @@ LAYERS: dict[str, set[str]] = {
         "realms.config",
         TRANSPORT,
         WEB,
+        "router.web.bridge.nonces",
         CONFIGURATION,
         *SETTINGS,
         "router",
@@ -69,7 +74,7 @@ LAYERS: dict[str, set[str]] = {
         "router.reload",
         "router.world",
     },
-    "router.mounts": {TRANSPORT, WEB},
+    "router.mounts": {TRANSPORT, WEB, BRIDGE},
     "router.process": set(),
     "router.tap": {CONFIGURATION, REALMS, *SETTINGS, "router", "router.process", "router.node"},
     "router.command": {REALMS, *SETTINGS, "router", "router.process", "router.tap", "router.node"},

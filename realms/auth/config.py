@@ -160,6 +160,21 @@ class Cryptosign(Section, frozen=True, kw_only=True):
     ] = None
 
 
+class SignaturePrincipal(Principal, frozen=True, kw_only=True):
+    """A HTTP client that signs its requests with a key."""
+
+    secret: Annotated[Secret, Meta(description="The key.")]
+
+
+class Signature(Section, frozen=True, kw_only=True):
+    """Requests to a transport's `bridge` that are signed: HMAC-SHA256, see docs/http.md."""
+
+    principals: Annotated[
+        dict[AuthId, SignaturePrincipal],
+        Meta(description="Who may sign, by the `authid` that the request gives."),
+    ] = {}
+
+
 class Authentication(Section, frozen=True, kw_only=True):
     """How clients may join; a method without its section is refused."""
 
@@ -167,6 +182,7 @@ class Authentication(Section, frozen=True, kw_only=True):
     ticket: Annotated[Ticket | None, Meta(description="By a ticket.")] = None
     wampcra: Annotated[WampCra | None, Meta(description="By WAMP-CRA.")] = None
     cryptosign: Annotated[Cryptosign | None, Meta(description="By a key pair.")] = None
+    signature: Annotated[Signature | None, Meta(description="By signed HTTP requests.")] = None
 
 
 def check_authentication(document: Document[Any]) -> None:

@@ -4,6 +4,7 @@ from realms.auth import Method
 from realms.auth.anonymous import AnonymousMethod
 from realms.auth.config import Authentication
 from realms.auth.cryptosign import CryptosignMethod
+from realms.auth.signature import SignatureMethod
 from realms.auth.ticket import TicketMethod
 from realms.auth.wampcra import WampCraMethod
 
@@ -19,4 +20,6 @@ def methods_of(config: Authentication) -> dict[str, Method]:
         methods.append(WampCraMethod(config.wampcra))
     if config.cryptosign is not None:
         methods.append(CryptosignMethod(config.cryptosign))
+    if config.signature is not None:
+        methods.append(SignatureMethod(config.signature))
     return {method.name: method for method in methods}

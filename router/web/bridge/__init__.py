@@ -1,0 +1,1 @@
+"""Calls, publications and subscriptions over plain HTTP, for clients that do not speak WAMP."""
