@@ -7,7 +7,7 @@ Only values are here, and the checks that need that file alone.
 import base64
 import binascii
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
@@ -17,6 +17,11 @@ from router.configuration import Document, Path, Secret, Section, path_text, quo
 
 def _check_name(name: str) -> str | None:
     return None if name.strip() and name.isprintable() else f"must be visible text, got {quoted(name)}"
+
+
+# The keys of the specification's dialect and of Autobahn's: StoredKey and ServerKey.
+SCRAM_KEYS: Final = (("stored_key", "server_key"), ("autobahn_stored_key", "autobahn_server_key"))
+_LEAST_PBKDF2_ITERATIONS: Final = 4096  # RFC 7677, 4
 
 
 Role = Annotated[
@@ -31,6 +36,11 @@ AuthId = Annotated[str, Meta(title="authid", extra={"check": _check_name})]
 
 def _check_public_key(text: str) -> str | None:
     return None if keys.public_key(text) is not None else f"must be {keys.PUBLIC_KEY}, got {quoted(text)}"
+
+
+def _check_salt(text: str) -> str | None:
+    salt = keys.from_base64(text)
+    return None if salt is not None and len(salt) >= 8 else "must be at least 8 bytes in Base64"
 
 
 def _read_time(text: str) -> datetime | None:
@@ -122,6 +132,53 @@ class WampCra(Section, frozen=True, kw_only=True):
     ] = {}
 
 
+class ScramPrincipal(Principal, frozen=True, kw_only=True):
+    """
+    A client that proves its password; what is kept here proves nothing to anybody else.
+
+    The keys that Autobahn's dialect derives by Argon2id differ from those of the specification: a
+    principal has those of the clients that it uses, or both. `concord secret scram` prints both.
+    """
+
+    kdf: Annotated[
+        Literal["argon2id13", "pbkdf2"],
+        Meta(title="function", description="How a client derives the keys from the password."),
+    ] = "argon2id13"
+    salt: Annotated[
+        str,
+        Meta(
+            description="The salt, at least 8 bytes, in Base64; for each principal another one.",
+            extra={"check": _check_salt},
+        ),
+    ]
+    iterations: Annotated[
+        int,
+        Meta(description="Iterations; of PBKDF2 at least 4096.", ge=1, le=10_000_000),
+    ]
+    memory: Annotated[int, Meta(description="Memory that Argon2id takes, in KiB.", ge=8, le=4_194_304)] = (
+        65_536
+    )
+    stored_key: Annotated[
+        Secret | None,
+        Meta(description="StoredKey, 32 bytes in Base64 or hexadecimal, for `wamp-scram`."),
+    ] = None
+    server_key: Annotated[Secret | None, Meta(description="ServerKey, likewise.")] = None
+    autobahn_stored_key: Annotated[
+        Secret | None,
+        Meta(description="StoredKey of Autobahn's dialect, `scram`, where it differs: with Argon2id."),
+    ] = None
+    autobahn_server_key: Annotated[Secret | None, Meta(description="ServerKey, likewise.")] = None
+
+
+class Scram(Section, frozen=True, kw_only=True):
+    """Authentication by password (WAMP 'Salted Challenge Response Authentication'), in both dialects."""
+
+    principals: Annotated[
+        dict[AuthId, ScramPrincipal],
+        Meta(description="Who may join, by the `authid` that the client gives."),
+    ] = {}
+
+
 class CryptosignPrincipal(Principal, frozen=True, kw_only=True):
     """A client that signs with a private key which it alone has."""
 
@@ -181,6 +238,7 @@ class Authentication(Section, frozen=True, kw_only=True):
     anonymous: Annotated[Anonymous | None, Meta(description="Without any proof.")] = None
     ticket: Annotated[Ticket | None, Meta(description="By a ticket.")] = None
     wampcra: Annotated[WampCra | None, Meta(description="By WAMP-CRA.")] = None
+    scram: Annotated[Scram | None, Meta(description="By WAMP-SCRAM.")] = None
     cryptosign: Annotated[Cryptosign | None, Meta(description="By a key pair.")] = None
     signature: Annotated[Signature | None, Meta(description="By signed HTTP requests.")] = None
 
@@ -188,6 +246,7 @@ class Authentication(Section, frozen=True, kw_only=True):
 def check_authentication(document: Document[Any]) -> None:
     """Check what the sections say across values."""
     _check_derived_keys(document)
+    _check_scram(document)
     _check_signing_keys(document)
 
 
@@ -206,6 +265,23 @@ def _is_key(text: str, length: int) -> bool:
         return len(base64.b64decode(text, validate=True)) == length
     except (binascii.Error, ValueError):
         return False
+
+
+def _check_scram(document: Document[Any]) -> None:
+    for path, principal in document.select("authentication", "scram", "principals", None):
+        assert isinstance(principal, ScramPrincipal)
+        if principal.kdf == "pbkdf2" and principal.iterations < _LEAST_PBKDF2_ITERATIONS:
+            text = f"must be at least {_LEAST_PBKDF2_ITERATIONS} for pbkdf2, got {principal.iterations}"
+            document.add((*path, "iterations"), text)
+        for stored, server in SCRAM_KEYS:
+            if (getattr(principal, stored) is None) != (getattr(principal, server) is None):
+                document.add(path, f"{stored} and {server} belong together: one is missing")
+        if principal.stored_key is None and principal.autobahn_stored_key is None:
+            document.add(path, "has no keys: 'concord secret scram' makes them")
+        for name in (name for pair in SCRAM_KEYS for name in pair):
+            secret = getattr(principal, name)
+            if secret is not None and keys.hash_key(secret.reveal()) is None:
+                document.add((*path, name), "must be 32 bytes in Base64 or in hexadecimal")
 
 
 def _check_signing_keys(document: Document[Any]) -> None:

@@ -4,6 +4,7 @@ from realms.auth import Method
 from realms.auth.anonymous import AnonymousMethod
 from realms.auth.config import Authentication
 from realms.auth.cryptosign import CryptosignMethod
+from realms.auth.scram import AUTOBAHN, WAMP, ScramMethod
 from realms.auth.signature import SignatureMethod
 from realms.auth.ticket import TicketMethod
 from realms.auth.wampcra import WampCraMethod
@@ -18,6 +19,8 @@ def methods_of(config: Authentication) -> dict[str, Method]:
         methods.append(TicketMethod(config.ticket))
     if config.wampcra is not None:
         methods.append(WampCraMethod(config.wampcra))
+    if config.scram is not None:
+        methods += [ScramMethod(config.scram, dialect) for dialect in (WAMP, AUTOBAHN)]
     if config.cryptosign is not None:
         methods.append(CryptosignMethod(config.cryptosign))
     if config.signature is not None:

@@ -12,7 +12,16 @@ from autobahn.wamp import auth
 
 from realms.auth import Identity, Proof
 from realms.auth.anonymous import AnonymousMethod
-from realms.auth.config import Anonymous, Authentication, Ticket, TicketPrincipal, WampCra, WampCraPrincipal
+from realms.auth.config import (
+    Anonymous,
+    Authentication,
+    Cryptosign,
+    Scram,
+    Ticket,
+    TicketPrincipal,
+    WampCra,
+    WampCraPrincipal,
+)
 from realms.auth.methods import methods_of
 from realms.auth.ticket import TicketMethod
 from realms.auth.wampcra import WampCraMethod
@@ -69,12 +78,21 @@ def signature_of(proof: Proof, password: str) -> str:
 def test_methods_are_those_of_the_configuration() -> None:
     assert methods_of(Authentication()) == {}
     everything = methods_of(
-        Authentication(anonymous=Anonymous(role="clerk"), ticket=Ticket(), wampcra=WampCra())
+        Authentication(
+            anonymous=Anonymous(role="clerk"),
+            ticket=Ticket(),
+            wampcra=WampCra(),
+            scram=Scram(),
+            cryptosign=Cryptosign(),
+        )
     )
     assert [(name, method.name) for name, method in everything.items()] == [
         ("anonymous", "anonymous"),
         ("ticket", "ticket"),
         ("wampcra", "wampcra"),
+        ("wamp-scram", "wamp-scram"),
+        ("scram", "scram"),
+        ("cryptosign", "cryptosign"),
     ]
 
 
@@ -117,6 +135,17 @@ class TestTicket:
     def test_any_other_ticket_is_refused(self, signature: str) -> None:
         refusal = challenge_of(ticket(ann="sesame", bob="other"), "ann").verify(Authenticate(signature, {}))
         assert refusal == Refusal(REFUSED, "authentication failed", "ticket: wrong ticket for 'ann'")
+
+    def test_an_expired_ticket(self) -> None:
+        """Who shows another one is not told that it has expired."""
+        expired = TicketPrincipal(role="clerk", secret=Secret("sesame"), expires="2001-01-01T00:00:00Z")
+        proof = challenge_of(TicketMethod(Ticket(principals={"ann": expired})), "ann")
+        refusal = proof.verify(Authenticate("sesame", {}))
+        why = "ticket: the ticket of 'ann' has expired"
+        assert refusal == Refusal(REFUSED, "authentication failed", why)
+        assert proof.verify(Authenticate("other", {})) == Refusal(
+            REFUSED, "authentication failed", "ticket: wrong ticket for 'ann'"
+        )
 
     def test_a_ticket_that_is_not_ascii(self) -> None:
         proof = challenge_of(ticket(ann="gr\u00fc\u00dfe \u2603"), "ann")
@@ -199,6 +228,13 @@ class TestWampCra:
             refusal = proof.verify(Authenticate(signature, {}))
             assert refusal == Refusal(REFUSED, "authentication failed", "wampcra: wrong signature of 'ann'")
         assert isinstance(proof.verify(Authenticate(right, {})), Identity)
+
+    def test_an_expired_principal(self) -> None:
+        expired = WampCraPrincipal(role="clerk", secret=Secret("secret"), expires="2001-01-01T00:00:00Z")
+        proof = challenge_of(cra(ann=expired), "ann")
+        refusal = proof.verify(Authenticate(signature_of(proof, "secret"), {}))
+        why = "wampcra: the secret of 'ann' has expired"
+        assert refusal == Refusal(REFUSED, "authentication failed", why)
 
     def test_no_challenge_is_made_twice(self) -> None:
         method = cra(ann=plain("secret"))

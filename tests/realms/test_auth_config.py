@@ -104,3 +104,64 @@ class TestCryptosign:
         ((_, path, message),) = messages(document)
         assert path == "authentication.cryptosign.trusted_keys[0].role"
         assert message.startswith("unknown role 'c'")
+
+
+class TestScram:
+    FULL = f"salt: AAAAAAAAAAA=, iterations: 1, memory: 8, stored_key: '{KEY}', server_key: '{KEY}'"
+
+    def problem(self, realm: Any, text: str) -> tuple[str, str]:
+        ((_, path, message),) = messages(realm(f"scram: {{principals: {{joe: {{role: a, {text}}}}}}}"))
+        return path.removeprefix("authentication.scram.principals.joe"), message
+
+    def test_in_full(self, realm: Any) -> None:
+        more = f"autobahn_stored_key: '{KEY}', autobahn_server_key: '{KEY}'"
+        document = realm(f"scram: {{principals: {{joe: {{role: a, {self.FULL}, {more}}}}}}}")
+        assert document.problems == []
+        principal = document.value.authentication.scram.principals["joe"]
+        assert (principal.kdf, principal.iterations, principal.memory) == ("argon2id13", 1, 8)
+        assert "Secret(...)" in repr(principal)
+
+    @pytest.mark.parametrize(
+        ("old", "new", "path", "message"),
+        [
+            ("AAAAAAAAAAA=", "salt1234", ".salt", "must be at least 8 bytes in Base64"),
+            ("AAAAAAAAAAA=", "AAAAAAAAAA==", ".salt", "must be at least 8 bytes in Base64"),
+            ("memory: 8", "memory: 7", ".memory", "must be 8 to 4194304, got 7"),
+            (
+                "memory: 8",
+                "kdf: pbkdf2",
+                ".iterations",
+                "must be at least 4096 for pbkdf2, got 1",
+            ),
+            ("memory: 8", "memory: 8, kdf: argon2id-13", ".kdf", "unknown function 'argon2id-13'"),
+            (
+                f"stored_key: '{KEY}'",
+                "stored_key: sesame",
+                ".stored_key",
+                "must be 32 bytes in Base64 or in hexadecimal",
+            ),
+            (
+                f", server_key: '{KEY}'",
+                "",
+                "",
+                "stored_key and server_key belong together: one is missing",
+            ),
+            (
+                f", stored_key: '{KEY}', server_key: '{KEY}'",
+                "",
+                "",
+                "has no keys: 'concord secret scram' makes them",
+            ),
+            (
+                f"stored_key: '{KEY}'",
+                f"stored_key: '{KEY}', autobahn_stored_key: '{KEY}'",
+                "",
+                "autobahn_stored_key and autobahn_server_key belong together: one is missing",
+            ),
+        ],
+    )
+    def test_what_is_wrong(self, realm: Any, old: str, new: str, path: str, message: str) -> None:
+        text = self.FULL.replace(old, new)
+        found, said = self.problem(realm, text)
+        assert found == path
+        assert said.startswith(message)
