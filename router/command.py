@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from router import __version__
+from router.client.parser import Parser, add_commands
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="concord", description=f"Concord {__version__}, a WAMP router.")
     parser.add_argument("--version", action="version", version=f"Concord {__version__}")
     parser.set_defaults(command=None)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     run = _command(commands, "run", _run, "run the router in the foreground until SIGTERM or Ctrl-C")
     _add_config(run)
     run.add_argument(
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     schema.add_argument("kind", choices=("realm", "router"), help="router.yaml, or a realm's file")
     init = _command(commands, "init", _init, "write the default configuration, commented, to a directory")
     init.add_argument("directory", type=Path, metavar="DIR")
+    add_commands(commands)
     return parser
 
 

@@ -36,12 +36,12 @@ def run(name: str, *arguments: Any, cwd: Path, **environment: str) -> subprocess
 class Running:
     """A command that runs until it is stopped; ``lines`` is what it printed."""
 
-    def __init__(self, name: str, *arguments: Any, cwd: Path) -> None:
+    def __init__(self, name: str, *arguments: Any, cwd: Path, env: dict[str, str] | None = None) -> None:
         self.lines: list[str] = []
         self._process = subprocess.Popen(
             [*command(name), *map(str, arguments)],
             cwd=cwd,
-            env=ENVIRONMENT,
+            env=ENVIRONMENT if env is None else env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -16,6 +16,7 @@ DSTM, DSTM_LOG, DSTM_CLIENT = "realms.dstm", "realms.dstm.log", "realms.dstm.cli
 DSTM_CORE, DSTM_SEQUENCER = "the core of realms.dstm", "the sequencer of realms.dstm"
 TRANSPORT, WEB, CONFIGURATION = "router.transport", "router.web", "router.configuration"
 BRIDGE = "router.web.bridge"
+CLIENT = "router.client"
 SETTINGS = ("router.endpoint_strings", "router.node_config", "router.config_directory")
 
 # What DSTM's clients share with its server: values and rules alone.
@@ -75,9 +76,11 @@ LAYERS: dict[str, set[str]] = {
         "router.world",
     },
     "router.mounts": {TRANSPORT, WEB, BRIDGE},
+    # The command line client, which needs no router: only how its profiles are read, and DSTM's client.
+    CLIENT: {CONFIGURATION, DSTM_CORE, DSTM_CLIENT},
     "router.process": set(),
     "router.tap": {CONFIGURATION, REALMS, *SETTINGS, "router", "router.process", "router.node"},
-    "router.command": {REALMS, *SETTINGS, "router", "router.process", "router.tap", "router.node"},
+    "router.command": {CLIENT, REALMS, *SETTINGS, "router", "router.process", "router.tap", "router.node"},
     "twisted.plugins": {"router.tap"},
     "router": set(),
 }
