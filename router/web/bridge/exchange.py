@@ -130,8 +130,6 @@ class Exchange:
     def _gone(self, _: object) -> None:
         if not self.is_over:
             self.is_over = True
-            if self.is_streaming:
-                self._request.unregisterProducer()
             self.on_gone()
 
 

@@ -41,6 +41,10 @@ class Stream:
         """Wait for the end."""
         return parse(await self._dialog.rest())
 
+    async def answer_cut(self) -> bytes:
+        """Wait for the end, wherever that is."""
+        return await self._dialog.rest()
+
     async def close(self) -> None:
         self._dialog.close()
         await self._dialog.rest()
