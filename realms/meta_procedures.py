@@ -24,6 +24,8 @@ class MetaProcedures:
     def _answer(self, procedure: MetaProcedure, call: ProcedureCall) -> None:
         result = procedure(call.session, call.args, call.kwargs)
         call.end()
+        if result.error is not None:
+            call.session.note_error(result.error)
         call.desk.send(Delivery((call.session,), result.answer(call.request)))
         if result.outputs:
             self._carry_out(result)

@@ -53,6 +53,7 @@ class OwnCalls:
     :ivar gathered: what is sent in this moment, in order; ``None`` while no procedure runs
     :ivar limit: calls that a session may have waiting, those of the dealer included
     :ivar default_timeout: of calls that name none, in seconds; 0 means none
+    :ivar begun: calls so far that went to a procedure
     """
 
     def __init__(self, world: World | None) -> None:
@@ -61,6 +62,7 @@ class OwnCalls:
         self.gathered: Outputs | None = None
         self.limit = 0
         self.default_timeout = 0.0
+        self.begun = 0
         self.deadlines: Deadlines[ProcedureCall] = Deadlines()
         self._world = world
 
@@ -101,6 +103,7 @@ class OwnCalls:
         if len(session.calls) >= self.limit:
             return self._too_many(session, request)
         call = ProcedureCall(session, msg.procedure, request, desk, msg.args, msg.kwargs)
+        self.begun += 1
         outputs: Outputs = []
         self.gathered = outputs
         try:
@@ -144,6 +147,7 @@ class OwnCalls:
         if len(session.calls) >= self.limit:
             return self._too_many(session, request)
         call = ProcedureCall(session, msg.procedure, request, desk, msg.args, msg.kwargs)
+        self.begun += 1
         call.wants_progress = wants_progress and session.supports("caller.progressive_call_results")
         outputs = self.gather(desk, procedure, call)
         if call.state == NEW:
@@ -275,4 +279,5 @@ class Desk:
         if isinstance(what, ProcedureCall) and what.state != ENDED:
             error = Error(Call.CODE, what.request, {}, uris.INTERNAL_ERROR, [INTERNAL])
             what.end()
+            what.session.note_error(uris.INTERNAL_ERROR)
             self.send(Delivery((what.session,), error))

@@ -159,6 +159,7 @@ class ProcedureCall(Struct, eq=False):
         payload = self._encoded([text] if text else None, kwargs)
         self.end()
         session = self.session
+        session.note_error(uri)
         answer = Error(Call.CODE, self.request, {}, uri, *payload)
         self.desk.send(Delivery((session,), answer, session.serializer))
 

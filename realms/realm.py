@@ -20,6 +20,7 @@ from typing import Final
 
 from realms.auth import Identity
 from realms.auth.methods import methods_of
+from realms.call_times import CallTimes
 from realms.config import RealmConfig
 from realms.extension import Extension
 from realms.extensions import Change, Extensions
@@ -81,6 +82,8 @@ class Realm:
 
     :ivar sessions: session id -> Session, all that have joined
     :ivar routes: message class -> method, the one dispatch table
+    :ivar counters: what happened since the realm was opened, name -> number; ``errors``: ERRORs, by URI
+    :ivar call_times: how long calls took
     :ivar methods: authmethod -> Method, in the order of the configuration
     """
 
@@ -93,6 +96,7 @@ class Realm:
         self.name = config.name
         self.sessions: dict[int, Session] = {}
         self.counters: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
         self._environment = environment
         self._new_publication_id = environment.new_publication_id
         self._identities: dict[int, Identity] = {}  # session id -> as whom it was let in
@@ -118,6 +122,7 @@ class Realm:
             Unsubscribe: self._unsubscribe,
         }
         self._choose_call()
+        self.call_times = CallTimes(self.dealer, self.routes)
 
     def __repr__(self) -> str:
         return f"<Realm {self.name!r}>"
@@ -159,6 +164,7 @@ class Realm:
             features=announced,
             transport={"type": peer.transport, "peer": peer.address},
             role=role,
+            errors=self.errors,
         )
         self._identities[session_id] = identity
         self.sessions[session_id] = session
@@ -216,6 +222,7 @@ class Realm:
         self._advance(session, message.request)
         if isinstance(message, Publish) and message.options.get("acknowledge") is not True:
             return NOTHING
+        session.note_error(error.error)
         return [Delivery((session,), error)]
 
     def undeliverable(self, session: Session, message: Message, size: int, limit: int) -> Outputs:
@@ -241,6 +248,11 @@ class Realm:
             return NOTHING
         event = Event(subscription, self._new_publication_id(), {}, [{"events": count}])
         return [Delivery((session,), event)]
+
+    def count_calls(self) -> int:
+        """Count the calls that were sent to a callee, or taken by a procedure of the realm's own."""
+        sent = sum(session.next_invocation_id - 1 for session in self.sessions.values())
+        return self.counters["calls_of_the_gone"] + sent + self._own_calls.begun
 
     def next_deadline(self) -> float | None:
         """Tell when ``expire`` is due, in seconds of the monotonic clock."""
@@ -454,6 +466,7 @@ class Realm:
     def _forget(self, session: Session) -> tuple[Outputs, list[Publish]]:
         """Take a session out of every table; give what follows from that, and its testaments."""
         del self.sessions[session.id]
+        self.counters["calls_of_the_gone"] += session.next_invocation_id - 1
         self._identities.pop(session.id, None)
         self.extensions.forget(session)
         outputs = self._own_calls.abandon_all(session)
@@ -484,9 +497,12 @@ class Realm:
     def _fail_call(self, caller: Session, error: Error) -> Outputs:
         """Answer a call with ``error``; if it is still under way, it ends, and its callee is interrupted."""
         call = own_call(caller, error.request)
+        caller.note_error(error.error)
         if call is not None:
             return [Delivery((caller,), error), *self._own_calls.abandon(call)]
         canceled = self.dealer.cancel(caller, Cancel(error.request, {}))
+        if canceled:
+            caller.errors[uris.CANCELED] -= 1  # what it is told is ``error``
         return [Delivery((caller,), error), *canceled[1:]]
 
     def _announce(self, outputs: Outputs) -> Outputs:

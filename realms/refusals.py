@@ -11,6 +11,7 @@ from router.wamp.messages import Call, Error
 
 def error_to(session: Session, request_type: int, request: int, error: str, text: str) -> Outputs:
     """Answer a request with an ERROR."""
+    session.note_error(error)
     return [Delivery((session,), Error(request_type, request, {}, error, [text]))]
 
 

@@ -98,11 +98,14 @@ class Broker:
     The subscriptions and retained events of one realm.
 
     ``subscription_by_id`` is public for reading; its values are the current subscriptions.
+
+    :ivar events: EVENTs that were to be sent, one for each recipient
     """
 
     def __init__(self, *, limits: BrokerLimits) -> None:
         self.subscription_by_id: dict[int, Subscription] = {}  # subscription id -> Subscription
         self._topics: PatternTable[Subscription] = PatternTable()
+        self.events = 0
         self._last_id = 0
         self._retention = Retention(limits.retained_events, limits.retained_bytes)
         self._limits = limits
@@ -215,6 +218,7 @@ class Broker:
                 if subscription.id in publisher.subscriptions:
                     recipients = _without(recipients, publisher)
                 if recipients:
+                    self.events += len(recipients)
                     event: Event | EventArgs
                     if msg.kwargs is None and msg.args is not None:
                         event = EventArgs(subscription.id, publication, {}, msg.args)
@@ -368,6 +372,7 @@ class Broker:
         for subscription in self._topics.all(publication.topic):
             recipients = _recipients(subscription, publication)
             if recipients:
+                self.events += len(recipients)
                 outputs.append(_delivery(recipients, subscription, publication))
         return outputs
 
@@ -419,4 +424,5 @@ def _delivery(
 
 
 def _refusal(session: Session, msg: Subscribe | Unsubscribe | Publish, refused: Refused) -> Outputs:
+    session.note_error(refused.error)
     return [Delivery((session,), Error(msg.CODE, msg.request, {}, refused.error, [refused.text]))]

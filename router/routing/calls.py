@@ -52,6 +52,7 @@ class PendingCall(Struct, gc=False):
     timeout: float = 0.0  # seconds
     timer: "Timer[PendingCall] | None" = None
     stream: Stream | None = None  # of a call that began as a progressive invocation
+    began: float = 0.0  # when CALL was read, in seconds of the monotonic clock
 
 
 def pick_callee(
@@ -149,9 +150,11 @@ def abandonment(pending: PendingCall, reason: str) -> Outputs:
 
 def failure(pending: PendingCall, error: str, text: str) -> Delivery:
     """Make the ERROR that ends the call."""
+    pending.caller.note_error(error)
     return Delivery((pending.caller,), Error(Call.CODE, pending.request, {}, error, [text]))
 
 
 def refusal(peer: Session, msg: Register | Unregister | Call | Cancel | Yield, refused: Refused) -> Delivery:
     """Make the ERROR that answers ``msg``."""
+    peer.note_error(refused.error)
     return Delivery((peer,), Error(msg.CODE, msg.request, {}, refused.error, [refused.text]))

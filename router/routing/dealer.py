@@ -219,7 +219,9 @@ class Dealer:
             return self._call_with_options(caller, msg, now, disclose)
         request_id = callee.next_invocation_id
         callee.next_invocation_id = request_id + 1
-        calls[request] = invocations[request_id] = pending = PendingCall(caller, request, callee, request_id)
+        calls[request] = invocations[request_id] = pending = PendingCall(
+            caller, request, callee, request_id, began=now
+        )
         if self._timeout:
             self._start_timer(pending, now, self._timeout)
         if msg.kwargs is None and msg.args is not None:
@@ -265,7 +267,9 @@ class Dealer:
             details["timeout"] = timeout_ms
             timeout = 0.0
 
-        pending = PendingCall(caller, msg.request, callee, callee.next_invocation_id, wants_progress)
+        pending = PendingCall(
+            caller, msg.request, callee, callee.next_invocation_id, wants_progress, began=now
+        )
         callee.next_invocation_id += 1
         caller.calls[pending.request] = callee.invocations[pending.invocation] = pending
         if timeout:
@@ -402,6 +406,7 @@ class Dealer:
         if pending is None:
             return late(callee, msg.request)
         self._drop(pending)
+        pending.caller.note_error(msg.error)
         details = passthru(msg.details)
         error = Error(Call.CODE, pending.request, details, msg.error, msg.args, msg.kwargs)
         outputs: Outputs = [Delivery((pending.caller,), error, callee.serializer)]

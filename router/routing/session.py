@@ -6,9 +6,12 @@ them alone, so that ``leave`` costs what the session holds and not what the real
 holds.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
+
+from router.wamp import uris
 
 if TYPE_CHECKING:
     from router.routing.broker import Subscription
@@ -21,6 +24,9 @@ CLIENT_ROLES: Final = frozenset({"caller", "callee", "publisher", "subscriber"})
 # No feature of the specification has a longer name, and no role half as many.
 MAX_NAME: Final = 64
 MAX_FEATURES: Final = 100
+
+# How errors are counted that are not the router's own: their URIs are without number.
+APPLICATION: Final = "application"
 
 # Two spellings of one feature: the specification's text uses both.
 _SPELLINGS = {"call_cancelling": "call_canceling"}
@@ -42,6 +48,7 @@ class Session:
         "authprovider",
         "authrole",
         "calls",
+        "errors",
         "features",
         "id",
         "invocations",
@@ -69,6 +76,7 @@ class Session:
         transport: Mapping[str, Any] | None = None,
         role: Any = None,
         link: Any = None,
+        errors: Counter[str] | None = None,
     ) -> None:
         self.id = session_id
         self.authid = authid
@@ -81,6 +89,7 @@ class Session:
         self.transport = transport  # what wamp.session.get tells of the connection
         self.role = role
         self.link = link
+        self.errors = Counter[str]() if errors is None else errors  # ERRORs by URI; one for a whole realm
         self.last_request_id = 0
         self.next_invocation_id = 1
         self.subscriptions: dict[int, Subscription] = {}  # subscription id -> Subscription
@@ -90,6 +99,10 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.authid!r} as {self.authrole!r}>"
+
+    def note_error(self, error: str) -> None:
+        """Count an ERROR that this session is told; what others made up counts as ``APPLICATION``."""
+        self.errors[error if error in uris.ERRORS else APPLICATION] += 1
 
     def supports(self, feature: str) -> bool:
         """Tell whether the peer announced ``feature``, written ``"<role>.<feature>"``."""

@@ -79,6 +79,11 @@ AUTHENTICATION_FAILED: Final = "wamp.error.authentication_failed"
 LIMIT_EXCEEDED: Final = "concord.error.limit_exceeded"
 INTERNAL_ERROR: Final = "concord.error.internal_error"
 
+# Every predefined error, and the router's own
+ERRORS: Final = frozenset(
+    value for name, value in list(globals().items()) if name.isupper() and ".error." in str(value)
+)
+
 # Reasons for a close
 SYSTEM_SHUTDOWN: Final = "wamp.close.system_shutdown"
 CLOSE_REALM: Final = "wamp.close.close_realm"
