@@ -80,7 +80,13 @@ LAYERS: dict[str, set[str]] = {
     CLIENT: {CONFIGURATION, DSTM_CORE, DSTM_CLIENT},
     "router.process": set(),
     "router.tap": {CONFIGURATION, REALMS, *SETTINGS, "router", "router.process", "router.node"},
-    "router.command": {CLIENT, REALMS, *SETTINGS, "router", "router.process", "router.tap", "router.node"},
+    "router.command": {
+        CLIENT,
+        REALMS,
+        *SETTINGS,
+        *("router", "router.process", "router.secret_command", "router.tap", "router.node"),
+    },
+    "router.secret_command": {REALMS, "realms.auth.keys"},
     "twisted.plugins": {"router.tap"},
     "router": set(),
 }
