@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, defstruct
 
 from realms.auth.config import Authentication, RoleName, check_authentication
+from realms.webhook_config import Webhooks, check_webhooks
 from router.configuration import Document, Path, Secret, SecretSources, Section, quoted, read
 from router.wamp.uris import MatchPolicy, UriRules, is_valid
 
@@ -186,6 +187,7 @@ class RealmConfig(Section, frozen=True, kw_only=True):
         SlowConsumer()
     )
     meta_api: Annotated[MetaApi, Meta(description="The meta API.")] = MetaApi()
+    webhooks: Webhooks = ()
     extensions: dict[str, Any] = {}  # name -> its settings; in a file, what ``realm_shape`` makes of it
     uri_check: Annotated[
         UriRules,
@@ -248,6 +250,7 @@ def read_realm(
     _check_uris(document)
     _check_marks(document)
     check_authentication(document)
+    check_webhooks(document)
     _warn_of_nobody(document)
     _check_extensions(document, kinds)
     if document.value is not None and not document.problems:

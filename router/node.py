@@ -46,7 +46,7 @@ from router.transport.tls import RenewableContext, endpoint_and_context
 from router.wamp import uris
 from router.wamp.ids import random_session_id
 from router.wamp.messages import Hello
-from router.web import LazySite
+from router.web import LazySite, LazyWebhooks
 from router.web.bridge.nonces import Nonces
 from router.world import NodeWorld
 
@@ -77,6 +77,7 @@ class Node(Service):
         self.reactor = reactor
         self._schedule = _turn_scheduler(reactor)
         self.turn = Turn(self._schedule, time.monotonic)
+        self.webhooks = LazyWebhooks(self.directory, self.turn, reactor, self.counters)
         self._new_publication_id = publication_ids()
         self._alarms: dict[str, Any] = {}  # realm name -> the delayed call of its one timer
         self._contexts: dict[str, RenewableContext] = {}  # transport name -> its TLS context
@@ -117,6 +118,7 @@ class Node(Service):
         interval_ms = self.configuration.node.reload_interval_ms
         if interval_ms:
             self._repeat(self._reload.look, interval_ms / 1000)
+        self.webhooks.update(self.configuration.realms)
         self._say_where()
 
     def stopService(self) -> "Deferred[None]":
@@ -127,6 +129,7 @@ class Node(Service):
         self._loops.clear()
         closed = [maybeDeferred(port.stopListening) for port in self.ports.values()]
         self.ports.clear()
+        closed.append(self.webhooks.stop())
         for realm in self.directory.realms.values():
             self.turn.deliver(realm.close(uris.SYSTEM_SHUTDOWN))
         self._close_extensions(self.directory.realms.values())
@@ -299,6 +302,7 @@ class Node(Service):
         for name, change in changes.items():
             self.turn.deliver(realms[name].reconfigure(configuration.realms[name], change))
         self.configuration = configuration
+        self.webhooks.update(configuration.realms)
         self.log.info("configuration reloaded; realms: {realms}", realms=", ".join(realms) or "none")
         for warning in configuration.warnings:
             self.log.warn("{warning}", warning=warning)

@@ -16,6 +16,7 @@ DSTM, DSTM_LOG, DSTM_CLIENT = "realms.dstm", "realms.dstm.log", "realms.dstm.cli
 DSTM_CORE, DSTM_SEQUENCER = "the core of realms.dstm", "the sequencer of realms.dstm"
 TRANSPORT, WEB, CONFIGURATION = "router.transport", "router.web", "router.configuration"
 BRIDGE = "router.web.bridge"
+SENDING = ("router.web.deliveries", "router.web.outbound")
 CLIENT = "router.client"
 SETTINGS = ("router.endpoint_strings", "router.node_config", "router.config_directory")
 
@@ -45,12 +46,25 @@ LAYERS: dict[str, set[str]] = {
     DSTM_SEQUENCER: {DSTM_CORE, DSTM_LOG},
     DSTM: {DSTM_CORE, DSTM_LOG, DSTM_SEQUENCER, "realms.extension", WAMP, ROUTING, CONFIGURATION},
     DSTM_CLIENT: {DSTM_CORE},
-    "realms.config": {CONFIGURATION, "router.wamp.uris", "realms.auth.config"},
+    "realms.config": {CONFIGURATION, "router.wamp.uris", "realms.auth.config", "realms.webhook_config"},
+    "realms.webhook_config": {CONFIGURATION, "router.wamp.uris", "realms.auth.config"},
     "realms.auth.config": {CONFIGURATION, "realms.auth.keys"},
     "realms.auth.keys": set(),
     "realms.dstm.client": {f"realms.dstm.{name}" for name in DSTM_CORE},
     TRANSPORT: {WAMP, ROUTING},
-    WEB: set(),
+    WEB: {"router.web.webhooks"},
+    "router.web.webhooks": {
+        WAMP,
+        ROUTING,
+        REALMS,
+        "realms.config",
+        "realms.webhook_config",
+        TRANSPORT,
+        "router",
+        *SENDING,
+    },
+    "router.web.deliveries": {"realms.webhook_config"},
+    "router.web.outbound": {"realms.webhook_config"},
     BRIDGE: {WAMP, ROUTING, REALMS, TRANSPORT, "router.web.bridge.config", "router.web.bridge.nonces"},
     "router.web.bridge.config": {CONFIGURATION},
     "router.web.bridge.nonces": set(),

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
+
 # path, as "/metrics" -> what makes the ``twisted.web`` resource that answers there and below
 Mounts = Mapping[str, Callable[[], Any]]
 
@@ -28,3 +30,29 @@ class LazySite:
 
             self._site = site_for(self._page, self._websocket_path, self._mounts)
         return self._site.buildProtocol(address)
+
+
+class LazyWebhooks:
+    """
+    The webhooks of a node, made when a realm has one: Twisted's web client takes as much as its server.
+
+    ``parts`` are the arguments of ``router.web.webhooks.Webhooks``.
+    """
+
+    def __init__(self, *parts: Any) -> None:
+        self._parts = parts
+        self._webhooks: Any = None
+
+    def update(self, realms: Mapping[str, Any]) -> None:
+        """Take the configuration of all realms, name -> ``RealmConfig``."""
+        if self._webhooks is None and any(config.webhooks for config in realms.values()):
+            from router.web.webhooks import Webhooks
+
+            self._webhooks = Webhooks(*self._parts)
+        if self._webhooks is not None:
+            self._webhooks.update(realms)
+
+    def stop(self) -> "Deferred[Any]":
+        """End all; the Deferred fires when their connections are closed."""
+        webhooks, self._webhooks = self._webhooks, None
+        return succeed(None) if webhooks is None else webhooks.stop()
