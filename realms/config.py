@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, defstruct
 
 from realms.auth.config import Authentication, RoleName, check_authentication
+from realms.history.config import HistoryConfig, check_histories
 from realms.webhook_config import Webhooks, check_webhooks
 from router.configuration import Document, Path, Secret, SecretSources, Section, quoted, read
 from router.wamp.uris import MatchPolicy, UriRules, is_valid
@@ -95,6 +96,29 @@ class Limits(Section, frozen=True, kw_only=True):
     retained_bytes: Annotated[
         int, Meta(description="Size of all retained events.", ge=0, le=64 * 1024**3)
     ] = 64 * 1024**2
+    history_queue_bytes: Annotated[
+        int,
+        Meta(
+            description="Events that wait to be written into the durable event history; over it, an event is "
+            "sent and not kept, or refused where it is to be acknowledged.",
+            ge=1024,
+            le=1 << 32,
+        ),
+    ] = 16 * 1024**2
+    history_events_per_call: Annotated[
+        int, Meta(description="Events of one answer from the event history.", ge=1, le=1_000_000)
+    ] = 1_000
+    history_page_bytes: Annotated[
+        int,
+        Meta(
+            description="Size of one answer from the event history; a larger event comes alone.",
+            ge=1024,
+            le=1 << 30,
+        ),
+    ] = 262_144
+    history_reads: Annotated[
+        int, Meta(description="Calls that wait for an answer from the event history.", ge=1, le=1_000_000)
+    ] = 1_000
     testaments_per_session: Annotated[
         int, Meta(description="Testaments of a session, in both scopes.", ge=0, le=1_000_000)
     ] = 100
@@ -188,6 +212,10 @@ class RealmConfig(Section, frozen=True, kw_only=True):
     )
     meta_api: Annotated[MetaApi, Meta(description="The meta API.")] = MetaApi()
     webhooks: Webhooks = ()
+    event_history: Annotated[
+        tuple[HistoryConfig, ...],
+        Meta(description="The topics whose events are kept; an event is kept in each history that matches."),
+    ] = ()
     extensions: dict[str, Any] = {}  # name -> its settings; in a file, what ``realm_shape`` makes of it
     uri_check: Annotated[
         UriRules,
@@ -249,6 +277,7 @@ def read_realm(
     _check_file_name(document)
     _check_uris(document)
     _check_marks(document)
+    check_histories(document)
     check_authentication(document)
     check_webhooks(document)
     _warn_of_nobody(document)

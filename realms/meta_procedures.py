@@ -1,6 +1,6 @@
 """The meta procedures of a realm, called like those of an extension."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from realms.procedure_call import Procedure, ProcedureCall
@@ -10,15 +10,18 @@ from router.routing.outputs import Delivery
 
 class MetaProcedures:
     """
-    An ``Owner`` of procedures: those of ``meta``.
+    An ``Owner`` of procedures: those of ``meta``, and ``others``.
 
     ``carry_out`` sends what a result asks for besides the answer.
     """
 
-    def __init__(self, meta: MetaApi, carry_out: Callable[[MetaResult], None]) -> None:
+    def __init__(
+        self, meta: MetaApi, carry_out: Callable[[MetaResult], None], others: Mapping[str, Procedure]
+    ) -> None:
         self.procedures: dict[str, Procedure] = {
             uri: partial(self._answer, procedure) for uri, procedure in meta.procedures.items()
         }
+        self.procedures.update(others)
         self._carry_out = carry_out
 
     def _answer(self, procedure: MetaProcedure, call: ProcedureCall) -> None:

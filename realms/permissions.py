@@ -14,7 +14,7 @@ Rules of this file:
 """
 
 from collections.abc import Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from msgspec import Struct, structs
 
@@ -143,7 +143,7 @@ class Role:
 
     def _covering(self, action: str, uri: str, match: str) -> Permission | None:
         """Find the permission that decides about a whole pattern; none if another forbids a part of it."""
-        covering = [p for p in self._permissions if _covers(p, uri, match)]
+        covering = [p for p in self._permissions if covers(p, uri, match)]
         if not covering:
             return None
         best = min(covering, key=_precedence)
@@ -194,13 +194,22 @@ def _precedence(permission: Permission) -> tuple[int, int, str]:
     return 2, 0, shape
 
 
-def _covers(permission: Permission, uri: str, match: str) -> bool:
-    """Tell whether ``permission`` applies to every URI that the pattern stands for."""
-    if permission.match == uris.PREFIX:
+class Pattern(Protocol):
+    """What has a URI and a match policy: a permission, or another entry of a configuration."""
+
+    @property
+    def uri(self) -> str: ...
+    @property
+    def match(self) -> str: ...
+
+
+def covers(mine: Pattern, uri: str, match: str) -> bool:
+    """Tell whether ``mine`` applies to every URI that the pattern ``uri`` stands for."""
+    if mine.match == uris.PREFIX:
         literal = uri if match == uris.PREFIX else _beginning(uri)
-        return literal.startswith(permission.uri)
-    if permission.match == uris.WILDCARD and match == uris.WILDCARD:
-        return _components_agree(permission.uri, uri, strict=True)
+        return literal.startswith(mine.uri)
+    if mine.match == uris.WILDCARD and match == uris.WILDCARD:
+        return _components_agree(mine.uri, uri, strict=True)
     return False
 
 

@@ -18,16 +18,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from msgspec import Struct
+
 from realms.auth import Identity
 from realms.auth.methods import methods_of
 from realms.call_times import CallTimes
 from realms.config import RealmConfig
 from realms.extension import Extension
 from realms.extensions import Change, Extensions
+from realms.history.history import Change as HistoryChange
+from realms.history.history import EventHistory
 from realms.limits import broker_limits, dealer_limits
 from realms.meta_procedures import MetaProcedures
 from realms.own_calls import Desk, OwnCalls, own_call
-from realms.permissions import Role, compile_roles
+from realms.permissions import Grant, Role, compile_roles
 from realms.refusals import (
     disclosure_refused,
     error_to,
@@ -76,6 +80,13 @@ NOTHING: Final[Outputs] = []
 NO_LONGER_ALLOWED: Final = "no longer authorized"  # the reason of what a changed role takes away
 
 
+class RealmChange(Struct):
+    """What was prepared for a changed configuration, to be taken or undone."""
+
+    extensions: Change
+    history: HistoryChange
+
+
 class Realm:
     """
     One realm while it is open. ``open`` opens its extensions.
@@ -104,7 +115,9 @@ class Realm:
         self.dealer = Dealer(limits=dealer_limits(config.limits), randbelow=environment.randbelow)
         self.meta = MetaApi(self.sessions, self.broker, self.dealer, config.limits.testaments_per_session)
         self._own_calls = OwnCalls(environment.world)
-        self._meta_desk = Desk(MetaProcedures(self.meta, self._carry_out), self._own_calls, None)
+        self.history = EventHistory(config.name, self.broker, environment, _may_subscribe)
+        meta_procedures = MetaProcedures(self.meta, self._carry_out, self.history.procedures)
+        self._meta_desk = Desk(meta_procedures, self._own_calls, None)
         self._router_calls: RouterCalls | None = None
         self.extensions = Extensions(
             config.name, extensions, self.sessions, self.broker, self._own_calls, environment
@@ -121,7 +134,7 @@ class Realm:
             Subscribe: self._subscribe,
             Unsubscribe: self._unsubscribe,
         }
-        self._choose_call()
+        self._choose_routes()
         self.call_times = CallTimes(self.dealer, self.routes)
 
     def __repr__(self) -> str:
@@ -265,17 +278,40 @@ class Realm:
 
     def open(self) -> None:
         """
-        Open the extensions of the configuration.
+        Open the event history and the extensions of the configuration.
 
         Raises:
             ExtensionError: one of them refuses; none stays open.
         """
-        self.extensions.take(self.extensions.prepare(self.config.extensions))
+        change = self.prepare(self.config)
+        self.extensions.take(change.extensions)
+        self.history.take(change.history)
         self._seat()
+        self._choose_routes()
 
-    def reconfigure(self, config: RealmConfig, change: Change | None = None) -> Outputs:
+    def prepare(self, config: RealmConfig) -> RealmChange:
         """
-        Take a changed configuration, and ``change``, which ``extensions.prepare`` has made of it.
+        Open what is new in ``config``; ``reconfigure`` takes it, or ``undo`` takes it back.
+
+        Raises:
+            ExtensionError: the event history or an extension refuses; nothing has changed.
+        """
+        history = self.history.prepare(config.event_history, config.limits)
+        return RealmChange(self.extensions.prepare(config.extensions), history)
+
+    def undo(self, change: RealmChange) -> None:
+        """Take back what was prepared."""
+        self.extensions.undo(change.extensions)
+
+    def end(self) -> Outputs:
+        """Close the extensions and the event history; outputs: what callers of the extensions are told."""
+        outputs = self.extensions.close()
+        self.history.close()
+        return outputs
+
+    def reconfigure(self, config: RealmConfig, change: RealmChange | None = None) -> Outputs:
+        """
+        Take a changed configuration, and ``change``, which ``prepare`` has made of it.
 
         Sessions stay unless their role or what let them in is gone; what they hold and may no
         longer hold is taken from them.
@@ -283,9 +319,11 @@ class Realm:
         Outputs: ERROR to those who wait for an extension that ends; GOODBYE to sessions that may not
         stay; meta events.
         """
-        ended = self.extensions.take(change or self.extensions.prepare(config.extensions))
+        change = change or self.prepare(config)
+        ended = self.extensions.take(change.extensions)
+        self.history.take(change.history)
         self._configure(config)
-        self._choose_call()
+        self._choose_routes()
         self.broker.limits = broker_limits(config.limits)
         self.dealer.limits = dealer_limits(config.limits)
         self.meta.testaments_per_session = config.limits.testaments_per_session
@@ -328,10 +366,11 @@ class Realm:
         if self.config.meta_api.enabled:
             desks["wamp"] = self._meta_desk
 
-    def _choose_call(self) -> None:
-        """Take the short way for a CALL where no setting needs the long one."""
+    def _choose_routes(self) -> None:
+        """Take the short ways of CALL and PUBLISH where no setting needs the long ones."""
         careful = self._strict_ids or self.limits.call_timeout_ms > 0
         self.routes[Call] = self._call_with_care if careful else self._call
+        self.routes[Publish] = self._publish_with_care if self.history.entries else self._publish
 
     def _advance(self, session: Session, request: int) -> None:
         """Check that a request id is new, and remember it (WAMP BP 'IDs', session scope)."""
@@ -419,11 +458,11 @@ class Realm:
             or request <= session.last_request_id
             or "disclose_me" in msg.options
         ):
-            return self._publish_with_care(session, msg)
+            return self._publish_with_care(session, msg, now)
         session.last_request_id = request
         return self.broker.publish(session, msg, self._new_publication_id())
 
-    def _publish_with_care(self, session: Session, msg: Publish) -> Outputs:
+    def _publish_with_care(self, session: Session, msg: Publish, now: float) -> Outputs:
         self._advance(session, msg.request)
         role: Role = session.role
         grant = role.publish.get(msg.topic) or role.may_publish(msg.topic)
@@ -432,10 +471,24 @@ class Realm:
             answer = refusal(session, Publish.CODE, msg.request, grant)
         elif asked and not grant.may_disclose:
             answer = disclosure_refused(session, Publish.CODE, msg.request)
+        elif self.history.entries:
+            return self._publish_and_keep(session, msg, asked or grant.discloses)
         else:
             return self.broker.publish(session, msg, self._new_publication_id(), asked or grant.discloses)
         self.counters["publishes_refused"] += 1
         return answer if msg.options.get("acknowledge") is True else NOTHING
+
+    def _publish_and_keep(self, session: Session, msg: Publish, disclose: bool) -> Outputs:
+        """Publish where some topics have a history: PUBLISHED may have to wait for the disk."""
+        behind = self.history.refusal(session, msg)
+        if behind:
+            return behind
+        publication = self._new_publication_id()
+        outputs = self.broker.publish_with_options(session, msg, publication, disclose)
+        return self.history.acknowledged(session, publication, outputs, self._is_here)
+
+    def _is_here(self, session: Session) -> bool:
+        return session.id in self.sessions
 
     def _register(self, session: Session, msg: Register, now: float) -> Outputs:
         self._advance(session, msg.request)
@@ -520,3 +573,8 @@ class Realm:
                 publication = self._new_publication_id()
                 told += self.broker.publish_own(output.topic, output.args, None, publication)
         return told
+
+
+def _may_subscribe(session: Session, topic: str, match: str) -> Grant:
+    role: Role = session.role
+    return role.subscribe.get((match, topic)) or role.may_subscribe(topic, match)

@@ -27,8 +27,7 @@ from realms.auth import Identity
 from realms.config import RealmConfig
 from realms.directory import Directory
 from realms.extension import ExtensionError
-from realms.extensions import Change
-from realms.realm import Realm
+from realms.realm import Realm, RealmChange
 from realms.world import Environment
 from router import __version__
 from router.config_directory import Configuration
@@ -180,7 +179,7 @@ class Node(Service):
 
     def _close_extensions(self, realms: Iterable[Realm]) -> None:
         for realm in realms:
-            self.turn.deliver(realm.extensions.close())
+            self.turn.deliver(realm.end())
 
     def _listen(self, settings: Any) -> None:
         listener = Listener(settings, self.directory, self.turn, self.counters)
@@ -307,7 +306,7 @@ class Node(Service):
         for warning in configuration.warnings:
             self.log.warn("{warning}", warning=warning)
 
-    def _prepare(self, configuration: Configuration) -> tuple[dict[str, Realm], dict[str, Change]]:
+    def _prepare(self, configuration: Configuration) -> tuple[dict[str, Realm], dict[str, RealmChange]]:
         """
         Open what is new and reconfigure the extensions that change: realms, and changes of realms, by name.
 
@@ -316,17 +315,17 @@ class Node(Service):
         """
         realms = self.directory.realms
         opened: dict[str, Realm] = {}
-        changes: dict[str, Change] = {}
+        changes: dict[str, RealmChange] = {}
         try:
             for name, config in configuration.realms.items():
                 if name not in realms:
                     opened[name] = self._open(config)
                 elif config != realms[name].config:
-                    changes[name] = realms[name].extensions.prepare(config.extensions)
+                    changes[name] = realms[name].prepare(config)
         except ExtensionError:
             self._close_extensions(opened.values())
             for name, change in changes.items():
-                realms[name].extensions.undo(change)
+                realms[name].undo(change)
             raise
         return opened, changes
 

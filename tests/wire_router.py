@@ -253,6 +253,7 @@ class WireRouter:
             world=self.world,
         )
         self.realm = Realm(config, self.environment)
+        self.realm.open()
         self.directory.realms[config.name] = self.realm
 
     def peer(self, serializer: str | None = None, most: int | None = None) -> "WirePeer":

@@ -19,7 +19,7 @@ recipients as a tuple, made again only after a change, and that tuple itself is 
 (benchmark: fan-out in ``benchmarks/``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -62,7 +62,7 @@ class BrokerLimits(Struct, frozen=True):
 class Subscription:
     """The sessions subscribed to ``topic`` under the policy ``match``. Only the broker changes it."""
 
-    __slots__ = ("created", "id", "match", "recipients", "sessions", "topic")
+    __slots__ = ("created", "id", "is_held", "match", "recipients", "sessions", "topic")
 
     def __init__(self, subscription_id: int, topic: str, match: str, created: str) -> None:
         self.id = subscription_id
@@ -71,6 +71,7 @@ class Subscription:
         self.created = created  # ISO 8601
         self.sessions: dict[int, Session] = {}  # session id -> Session
         self.recipients: tuple[Session, ...] = ()  # the same sessions; () after a change
+        self.is_held = False  # it stays without a session
 
     def __repr__(self) -> str:
         return f"<Subscription {self.id} {self.match} {self.topic!r}: {len(self.sessions)} sessions>"
@@ -100,9 +101,12 @@ class Broker:
     ``subscription_by_id`` is public for reading; its values are the current subscriptions.
 
     :ivar events: EVENTs that were to be sent, one for each recipient
+    ``on_publication`` is told of each publication before it is sent; while there is one, the realm
+    publishes with ``publish_with_options``, since ``publish`` does not look for it.
     """
 
     def __init__(self, *, limits: BrokerLimits) -> None:
+        self.on_publication: Callable[[Publication], None] | None = None
         self.subscription_by_id: dict[int, Subscription] = {}  # subscription id -> Subscription
         self._topics: PatternTable[Subscription] = PatternTable()
         self.events = 0
@@ -203,7 +207,7 @@ class Broker:
         """
         options = msg.options
         if disclose or (options and (len(options) > 1 or options.get("acknowledge") is not True)):
-            return self._publish_with_options(publisher, msg, publication, disclose)
+            return self.publish_with_options(publisher, msg, publication, disclose)
         outputs: Outputs = []
         topics = self._topics
         if topics.has_patterns:
@@ -229,6 +233,27 @@ class Broker:
             outputs.append(Delivery((publisher,), Published(msg.request, publication)))
         return outputs
 
+    def publish_with_options(
+        self, publisher: Session, msg: Publish, publication: int, disclose: bool
+    ) -> Outputs:
+        """Do what ``publish`` does, whatever the options are, and tell ``on_publication``."""
+        if msg.options.get("ppt_scheme") and not publisher.supports("publisher.payload_passthru_mode"):
+            raise ProtocolViolation("PUBLISH has ppt_scheme, but payload_passthru_mode was not announced")
+        acknowledge = msg.options.get("acknowledge") is True
+        try:
+            options = read_publish_options(msg.options)
+            event = _publication(publisher, msg, publication, options, disclose)
+            if options.retain:
+                refusal = self._retain(event, msg.options, or_forget=not acknowledge)
+                if refusal is not None and acknowledge:
+                    raise Refused(uris.LIMIT_EXCEEDED, refusal)
+        except Refused as refused:
+            return _refusal(publisher, msg, refused) if acknowledge else []
+        outputs = self._accept(event)
+        if acknowledge:
+            outputs.append(Delivery((publisher,), Published(msg.request, publication)))
+        return outputs
+
     def publish_testament(
         self, publisher: Session, msg: Publish, publication: int, disclose: bool = False
     ) -> Outputs:
@@ -245,13 +270,35 @@ class Broker:
         event.origin = None
         if options.retain:
             self._retain(event, msg.options, or_forget=True)
-        return self._events(event)
+        return self._accept(event)
 
     def publish_own(
         self, topic: str, args: list[Any] | None, kwargs: dict[str, Any] | None, publication: int
     ) -> Outputs:
         """Send an event of the router itself: plain values, no publisher, no reply."""
-        return self._events(Publication(topic, publication, {}, args, kwargs))
+        return self._accept(Publication(topic, publication, {}, args, kwargs))
+
+    def hold(self, match: str, topic: str, timestamp: str) -> bool:
+        """
+        Let there be a subscription without sessions, so that its id is known before anybody subscribes.
+
+        It is made or deleted without a word of the meta API. ``False`` where it would be a wildcard of
+        one shape too many (``router.routing.matching``).
+        """
+        try:
+            subscription = self._topics.get(match, topic) or self._create(topic, match, timestamp)
+        except Refused:
+            return False
+        subscription.is_held = True
+        return True
+
+    def release(self, match: str, topic: str) -> None:
+        """Let a subscription that was held go when its last session does."""
+        subscription = self._topics.get(match, topic)
+        if subscription is not None and subscription.is_held:
+            subscription.is_held = False
+            if not subscription.sessions:
+                self._delete(subscription)
 
     def leave(self, session: Session) -> Outputs:
         """
@@ -323,11 +370,14 @@ class Broker:
         del session.subscriptions[subscription.id]
         subscription.discard(session)
         announcements: Outputs = [Announcement(ON_UNSUBSCRIBE, [session.id, subscription.id])]
-        if not subscription.sessions:
-            del self.subscription_by_id[subscription.id]
-            self._topics.remove(subscription.match, subscription.topic)
+        if not subscription.sessions and not subscription.is_held:
+            self._delete(subscription)
             announcements.append(Announcement(ON_DELETE, [session.id, subscription.id]))
         return announcements
+
+    def _delete(self, subscription: Subscription) -> None:
+        del self.subscription_by_id[subscription.id]
+        self._topics.remove(subscription.match, subscription.topic)
 
     def _retained_events(self, session: Session, subscription: Subscription) -> Outputs:
         if subscription.match == uris.EXACT:
@@ -338,26 +388,6 @@ class Broker:
             found = self._retention.matching(subscription.match, subscription.topic, session, most)
         return [_delivery((session,), subscription, publication) for publication in found]
 
-    def _publish_with_options(
-        self, publisher: Session, msg: Publish, publication: int, disclose: bool
-    ) -> Outputs:
-        if msg.options.get("ppt_scheme") and not publisher.supports("publisher.payload_passthru_mode"):
-            raise ProtocolViolation("PUBLISH has ppt_scheme, but payload_passthru_mode was not announced")
-        acknowledge = msg.options.get("acknowledge") is True
-        try:
-            options = read_publish_options(msg.options)
-            event = _publication(publisher, msg, publication, options, disclose)
-            if options.retain:
-                refusal = self._retain(event, msg.options, or_forget=not acknowledge)
-                if refusal is not None and acknowledge:
-                    raise Refused(uris.LIMIT_EXCEEDED, refusal)
-        except Refused as refused:
-            return _refusal(publisher, msg, refused) if acknowledge else []
-        outputs = self._events(event)
-        if acknowledge:
-            outputs.append(Delivery((publisher,), Published(msg.request, publication)))
-        return outputs
-
     def _retain(self, event: Publication, options: Mapping[str, Any], *, or_forget: bool) -> str | None:
         kept = retained(event, options)
         refusal = self._retention.refusal(kept)
@@ -366,6 +396,11 @@ class Broker:
         elif or_forget:
             self._retention.forget_superseded(kept)
         return refusal
+
+    def _accept(self, publication: Publication) -> Outputs:
+        if self.on_publication is not None:
+            self.on_publication(publication)
+        return self._events(publication)
 
     def _events(self, publication: Publication) -> Outputs:
         outputs: Outputs = []

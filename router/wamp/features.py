@@ -8,6 +8,7 @@ that implements it and the test that holds it, and a test compares the two lists
 from typing import Any, Final
 
 BROKER: Final = (
+    "event_history",
     "event_retention",
     "pattern_based_subscription",
     "payload_passthru_mode",
@@ -33,7 +34,14 @@ DEALER: Final = (
     "testament_meta_api",
 )
 
-_META: Final = ("session_meta_api", "subscription_meta_api", "registration_meta_api", "testament_meta_api")
+# Features that are procedures of the meta API, and end with it.
+_META: Final = (
+    "event_history",
+    "registration_meta_api",
+    "session_meta_api",
+    "subscription_meta_api",
+    "testament_meta_api",
+)
 
 
 def welcome_roles(meta_api: bool = True) -> dict[str, Any]:

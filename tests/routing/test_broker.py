@@ -127,6 +127,59 @@ class TestRevoke:
         assert scene.broker.count_subscribers(1) == 3
 
 
+class TestHold:
+    """WAMP AP 'Event History': subscriptions that are there before anybody subscribes."""
+
+    def test_it_is_there_without_sessions_and_nobody_is_told(self):
+        scene = Scene()
+        assert scene.broker.hold("exact", TOPIC, NOW) is True
+        assert scene.broker.lookup(TOPIC) == 1
+        assert scene.publish(1) == []
+        assert scene.subscribe(2) == [([2], [33, 1, 1]), ("wamp.subscription.on_subscribe", [2, 1])]
+        assert scene.leave(2) == [("wamp.subscription.on_unsubscribe", [2, 1])]
+        scene.broker.release("exact", TOPIC)
+        assert scene.broker.lookup(TOPIC) is None
+        assert scene.broker.subscription_by_id == {}
+
+    def test_one_that_has_sessions_goes_with_the_last_of_them(self):
+        scene = Scene()
+        scene.subscribe(2)
+        scene.broker.hold("exact", TOPIC, NOW)
+        scene.broker.release("exact", TOPIC)
+        assert scene.broker.lookup(TOPIC) == 1
+        assert [topic for topic, _ in scene.leave(2)] == [
+            "wamp.subscription.on_unsubscribe",
+            "wamp.subscription.on_delete",
+        ]
+
+    def test_what_is_not_held_is_not_released(self):
+        scene = Scene()
+        scene.subscribe(2)
+        scene.broker.release("exact", TOPIC)
+        scene.broker.release("prefix", TOPIC)
+        assert scene.broker.count_subscribers(1) == 1
+
+    def test_one_shape_too_many(self):
+        scene = Scene()
+        for number in range(128):
+            scene.subscribe(
+                1, ".".join("" if number >> bit & 1 else "a" for bit in range(8)), match="wildcard"
+            )
+        assert scene.broker.hold("wildcard", "a.a.a.a.a.a.a.", NOW) is False
+
+
+def test_on_publication_is_told_of_all_that_is_sent_before_it_is(scene):
+    found = []
+    scene.broker.on_publication = found.append
+    message = Publish(3, {"acknowledge": True}, TOPIC, [1])
+    scene.broker.publish_with_options(scene.sessions[1], message, 70, False)
+    scene.broker.publish_testament(scene.sessions[1], Publish(0, {}, TOPIC, [2]), 71)
+    scene.broker.publish_own(TOPIC, [3], None, 72)
+    refused = Publish(3, {"retain": "yes"}, TOPIC, [4])
+    scene.broker.publish_with_options(scene.sessions[1], refused, 73, False)
+    assert [(each.id, each.args) for each in found] == [(70, [1]), (71, [2]), (72, [3])]
+
+
 def test_a_second_session_shares_the_subscription(scene):
     scene.subscribe(1)
     assert scene.subscribe(2, request=9) == [([2], [33, 9, 1]), ("wamp.subscription.on_subscribe", [2, 1])]
