@@ -51,6 +51,7 @@ def add_commands(commands: Any) -> None:
     _call(commands)
     _publish(commands)
     _subscribe(commands)
+    _register(commands)
 
 
 def _command(commands: Any, name: str, module: str, text: str) -> argparse.ArgumentParser:
@@ -204,3 +205,29 @@ def _subscribe(commands: Any) -> None:
     _add_option(parser, "SUBSCRIBE")
     _add_reconnect(parser)
     _add_full(parser, "print the details of each event, too")
+
+
+def _register(commands: Any) -> None:
+    parser = _command(commands, "register", "registering", "answer calls by running a command for each")
+    parser.add_argument("procedure")
+    parser.add_argument(
+        "arguments",
+        nargs="*",
+        metavar="COMMAND",
+        help="run for each call, after --: JSON with args, kwargs and details on its standard input, the "
+        "result on its standard output, as JSON or text",
+    )
+    parser.add_argument("--shell", metavar="TEXT", help="run this by /bin/sh instead")
+    parser.add_argument("--echo", action="store_true", help="answer with the call's own arguments instead")
+    parser.add_argument("--match", choices=_MATCH)
+    parser.add_argument("--invoke", choices=("single", "first", "last", "roundrobin", "random"))
+    parser.add_argument("--force-reregister", action="store_true", help="take the place of who has it now")
+    parser.add_argument(
+        "--concurrency", "-j", type=_count, default=4, metavar="N", help="calls at a time (4)"
+    )
+    parser.add_argument("--queue", type=_count, default=1000, metavar="N", help="calls that may wait (1000)")
+    parser.add_argument("--progress", action="store_true", help="each line of output is a progressive result")
+    parser.add_argument("--count", "-n", type=_count, metavar="N", help="end after N calls")
+    parser.add_argument("--timeout", "-t", type=_milliseconds, metavar="MS", help="end a command after this")
+    _add_option(parser, "REGISTER")
+    _add_reconnect(parser)

@@ -9,8 +9,12 @@ Rules of this file:
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
+
+from autobahn.exception import Disconnected, PayloadExceededError
+from autobahn.wamp.exception import SerializationError, TransportLost
 
 from router.client.failures import NotConnected, NotJoined, WampError
 from router.client.methods import Method
@@ -157,8 +161,9 @@ class Session:
 
         def ended(call: "asyncio.Future[Answer]") -> None:
             self._progress.pop(request, None)
-            if call.cancelled() and self._transport is not None:
-                self._send(CANCEL, request, {"mode": "killnowait"})
+            if call.cancelled():
+                with contextlib.suppress(NotConnected):
+                    self._send(CANCEL, request, {"mode": "killnowait"})
 
         future.add_done_callback(ended)
         return future
@@ -190,7 +195,7 @@ class Session:
 
     def leave(self) -> "asyncio.Future[str]":
         """Say GOODBYE where there is somebody to hear it; give ``ended``."""
-        if self._transport is None:
+        if self._transport is None or self.ended.done():
             self._end("left")
         elif self.session_id and not self._is_leaving:
             self._is_leaving = True
@@ -305,7 +310,21 @@ class Session:
             future.set_result(outcome)
 
     def _send(self, *array: Any) -> None:
-        self._transport.send(Wire(list(array)))
+        """
+        Send a message.
+
+        Raises:
+            NotConnected: the transport is gone.
+            WampError: the serializer or the transport can't carry it.
+        """
+        if self._transport is None:
+            raise NotConnected("there is no connection any more")
+        try:
+            self._transport.send(Wire(list(array)))
+        except (Disconnected, TransportLost):
+            raise NotConnected("the connection was closed") from None
+        except (SerializationError, PayloadExceededError, ValueError) as error:
+            raise WampError("wamp.error.invalid_argument", [f"this can't be sent: {error}"]) from None
 
     def _refused(self, reason: str) -> None:
         if not self.joined.done():

@@ -102,6 +102,12 @@ class Started(Running):
     def __init__(self, router: ClientRouter, *arguments: Any) -> None:
         super().__init__("concord", *arguments, cwd=router.directory, env=router.environment())
 
+    def ended(self) -> int:
+        """Wait until it has ended by itself; give its exit code."""
+        code = self._process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return code
+
     @property
     def values(self) -> list[Any]:
         """Give the JSON values that were printed."""

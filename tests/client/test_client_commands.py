@@ -166,7 +166,7 @@ class TestPublishAndSubscribe:
             assert router.json("publish", "com.b") == []
             assert router.json("publish", "com.a", "--no-ack", "last") == []
             subscriber.until('"last"')
-            assert subscriber.stop(0) == 0
+            assert subscriber.ended() == 0
         one, two, three = subscriber.values
         assert one == {
             "topic": "com.a",

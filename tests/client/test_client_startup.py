@@ -6,7 +6,7 @@ import sys
 import pytest
 from processes import ENVIRONMENT
 
-COMMANDS = ("calling", "publishing", "subscribing")
+COMMANDS = ("calling", "publishing", "registering", "subscribing")
 
 
 def imported(code: str) -> set[str]:
