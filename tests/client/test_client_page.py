@@ -3,6 +3,7 @@
 import argparse
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,32 @@ import pytest
 from router.client.parser import Parser, add_commands
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "command-line.md").read_text()
+
+
+def lexer(line: str) -> shlex.shlex:
+    """Make what takes a line of shell apart."""
+    made = shlex.shlex(line, posix=True, punctuation_chars="|&")
+    made.whitespace_split = True
+    return made
+
+
+def commands_of(line: str) -> Iterator[list[str]]:
+    """Give the words of each command in a line of shell."""
+    words: list[str] = []
+    for word in (*lexer(line), "|"):
+        if word in ("|", "&", "&&"):
+            yield words
+            words = []
+        else:
+            words.append(word)
+
+
 EXAMPLES = [
-    part.strip()
+    words
     for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     for line in block.replace("\\\n", " ").splitlines()
-    for part in re.split(r" \| | & ", line)
-    if part.strip().startswith("concord ")
+    for words in commands_of(line)
+    if words[:1] == ["concord"]
 ]
 
 
@@ -37,9 +58,9 @@ def options(parser: argparse.ArgumentParser) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_is_a_command(example: str) -> None:
-    assert parser().parse_args(shlex.split(example)[1:]).module
+@pytest.mark.parametrize("words", EXAMPLES, ids=" ".join)
+def test_an_example_is_a_command(words: list[str]) -> None:
+    assert parser().parse_args(words[1:]).module
 
 
 def test_there_are_examples() -> None:
