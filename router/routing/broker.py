@@ -101,8 +101,8 @@ class Broker:
     ``subscription_by_id`` is public for reading; its values are the current subscriptions.
 
     :ivar events: EVENTs that were to be sent, one for each recipient
-    ``on_publication`` is told of each publication before it is sent; while there is one, the realm
-    publishes with ``publish_with_options``, since ``publish`` does not look for it.
+    :ivar on_publication: told of each publication before it is sent; while there is one, the realm
+        publishes with ``publish_with_options``, since ``publish`` does not look for it
     """
 
     def __init__(self, *, limits: BrokerLimits) -> None:

@@ -32,6 +32,10 @@ from router.wamp.messages import Call, Error, Goodbye, Publish, Result
 # The reason that a session is given where whoever removed it from a subscription gave none.
 REMOVED = "removed by a meta procedure"
 
+# What the router itself tells of a session, and what ``wamp.session.modify_details`` may add to it.
+OWN_DETAILS = ("session", "authid", "authrole", "authmethod", "authprovider", "transport")
+MAX_DETAILS_BYTES = 16_384
+
 Args = Sequence[Any]
 Kwargs = Mapping[str, Any]
 
@@ -70,6 +74,8 @@ def session_details(session: Session) -> dict[str, Any]:
     }
     if session.transport is not None:
         details["transport"] = dict(session.transport)
+    if session.details:
+        details.update(session.details)
     return details
 
 
@@ -125,6 +131,7 @@ class MetaApi:
             "wamp.session.kill_by_authid": (self._kill_by_authid, 1, kill),
             "wamp.session.kill_by_authrole": (self._kill_by_authrole, 1, kill),
             "wamp.session.kill_all": (self._kill_all, 0, kill),
+            "wamp.session.modify_details": (self._modify_details, 2, ()),
             "wamp.session.add_testament": (self._add_testament, 3, ("publish_options", "scope")),
             "wamp.session.flush_testaments": (self._flush_testaments, 0, ("scope",)),
             "wamp.registration.list": (self._list_registrations, 0, ()),
@@ -189,6 +196,24 @@ class MetaApi:
 
     def _others(self, caller: Session) -> list[Session]:
         return [session for session in self._sessions.values() if session is not caller]
+
+    def _modify_details(self, caller: Session, args: Args, kwargs: Kwargs) -> MetaResult:
+        session = self._sessions.get(session_id := _id(args, "session"))
+        changes = _optional(args, 1, dict, "details", "a dict with strings as keys")
+        if changes is None or not all(isinstance(name, str) for name in changes):
+            raise _invalid("details", "a dict with strings as keys")
+        own = [name for name in OWN_DETAILS if name in changes]
+        if own:
+            raise Refused(uris.INVALID_ARGUMENT, f"{', '.join(own)}: what the router knows cannot be changed")
+        if session is None:
+            raise Refused(uris.NO_SUCH_SESSION, f"no session {session_id} in this realm")
+        details = {**(session.details or {}), **changes}
+        details = {name: value for name, value in details.items() if value is not None}
+        if len(repr(details)) > MAX_DETAILS_BYTES:
+            text = f"the added details of a session have at most {MAX_DETAILS_BYTES} bytes"
+            raise Refused(uris.LIMIT_EXCEEDED, text)
+        session.details = details or None
+        return MetaResult()
 
     # Testaments
 

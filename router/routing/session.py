@@ -48,6 +48,7 @@ class Session:
         "authprovider",
         "authrole",
         "calls",
+        "details",
         "errors",
         "features",
         "id",
@@ -89,6 +90,7 @@ class Session:
         self.transport = transport  # what wamp.session.get tells of the connection
         self.role = role
         self.link = link
+        self.details: dict[str, Any] | None = None  # what wamp.session.modify_details has added
         self.errors = Counter[str]() if errors is None else errors  # ERRORs by URI; one for a whole realm
         self.last_request_id = 0
         self.next_invocation_id = 1

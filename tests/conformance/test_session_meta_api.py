@@ -224,6 +224,23 @@ def test_kill_all_leaves_nothing(router, peer):
     assert peer.ask("wamp.subscription.match", "com.topic") is None
 
 
+def test_modify_details(router, peer):
+    """The profile's wamp.session.modify_details: what it adds is told by wamp.session.get."""
+    alice = router.join("alice")
+    peer.expect_nothing()
+    request = peer.call(
+        "wamp.session.modify_details", [alice.id, {"language": "de", "ü": [1, None, {"a": 2.5}]}]
+    )
+    peer.expect([50, request, {}])
+    details = alice.ask("wamp.session.get", alice.id)
+    assert (details["language"], details["ü"], details["authid"]) == ("de", [1, None, {"a": 2.5}], "alice")
+    request = alice.call("wamp.session.modify_details", [alice.id, {"language": None}])
+    alice.expect([50, request, {}])
+    assert "language" not in peer.ask("wamp.session.get", alice.id)
+    request = peer.call("wamp.session.modify_details", [4711, {}])
+    peer.expect([8, 48, request, {}, "wamp.error.no_such_session", ANY])
+
+
 def test_a_killed_session_may_join_again(router, peer):
     """A killed session closes its connection; another connection is as good as before."""
     alice = router.join("alice")
@@ -251,6 +268,8 @@ def test_a_killed_session_may_join_again(router, peer):
         ("kill", [1], {"message": 5}),
         ("kill_by_authid", [5], {}),
         ("kill_by_authrole", [], {}),
+        ("modify_details", [1], {}),
+        ("modify_details", [1, {"authrole": "admin"}], {}),
         ("kill_all", [1], {}),
         ("kill_all", [], {"session": 1}),
     ],

@@ -74,6 +74,7 @@ def test_every_procedure_of_the_specification_is_there_and_no_other(scene):
             *(f"wamp.registration.{name}" for name in ("list_callees", "count_callees")),
             *(f"wamp.subscription.{name}" for name in ("list", "lookup", "match", "get")),
             *(f"wamp.subscription.{name}" for name in ("list_subscribers", "count_subscribers")),
+            "wamp.session.modify_details",
             "wamp.subscription.remove_subscriber",
         ]
     )
@@ -376,6 +377,44 @@ def test_subscriptions(scene):
     assert ask("wamp.subscription.get", 2) == result(details)
     assert ask("wamp.subscription.list_subscribers", 1) == result([2, 3])
     assert ask("wamp.subscription.count_subscribers", 1) == result(2)
+
+
+MODIFY = "wamp.session.modify_details"
+
+
+def test_modify_details_adds_changes_and_takes_away(scene):
+    def added():
+        ((details,),) = scene.ask("wamp.session.get", 2)[3:]
+        return {name: value for name, value in details.items() if not name.startswith(("auth", "session"))}
+
+    assert added() == {}
+    assert scene.ask(MODIFY, 2, {"language": "de", "tags": ["a"]}) == result()
+    assert added() == {"language": "de", "tags": ["a"]}
+    assert session_details(scene.sessions[2])["language"] == "de"
+    assert scene.ask(MODIFY, 2.0, {"tags": None, "language": "fr", "absent": None}) == result()
+    assert added() == {"language": "fr"}
+    assert scene.ask(MODIFY, 2, {"language": None}) == result()
+    assert scene.sessions[2].details is None
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ([99, {"a": 1}], error("wamp.error.no_such_session", "no session 99 in this realm")),
+        ([2], invalid("details must be a dict with strings as keys")),
+        ([2, [1]], invalid("details must be a dict with strings as keys")),
+        ([2, {1: 2}], invalid("details must be a dict with strings as keys")),
+        (["2", {}], invalid("session must be an id")),
+        ([2, {"authrole": "x", "a": 1}], invalid("authrole: what the router knows cannot be changed")),
+        (
+            [2, {"a": "x" * 16_384}],
+            error("concord.error.limit_exceeded", "the added details of a session have at most 16384 bytes"),
+        ),
+    ],
+)
+def test_modify_details_changes_nothing_where_it_fails(scene, args, expected):
+    assert scene.ask(MODIFY, *args) == expected
+    assert scene.sessions[2].details is None
 
 
 REMOVE = "wamp.subscription.remove_subscriber"
