@@ -18,9 +18,9 @@ Rules of this interface (docs/extensions.md tells them with an example):
   everything goes on.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from msgspec import Struct
 
@@ -42,6 +42,7 @@ __all__ = [
     "ExtensionError",
     "Grant",
     "Host",
+    "Measure",
     "NoSettings",
     "Payload",
     "Procedure",
@@ -84,6 +85,22 @@ class Payload(Struct, eq=False):
     args: list[Any] | None = None
     kwargs: Mapping[str, Any] | None = None
     _encoded: dict[Any, tuple[Any, Any]] | None = None  # serializer -> args, kwargs
+
+
+class Measure(Struct, frozen=True):
+    """
+    One number for monitoring. Each ``name`` has one ``kind``, one ``help`` and the same ``labels``' names.
+
+    Prometheus knows it as ``concord_<name>``, a counter with ``_total`` behind it, with the label ``realm``
+    besides. ``name`` begins with that of the extension; a unit stands at its end: ``clock_skew_seconds``.
+    The values of a label are few.
+    """
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    help: str
+    value: float
+    labels: Mapping[str, str] = {}
 
 
 class Host(Protocol):
@@ -231,6 +248,10 @@ class Extension:
             ExtensionError: it cannot, and has changed nothing.
         """
         self.config = config
+
+    def measures(self) -> Iterable[Measure]:
+        """Tell monitoring what there is to tell, each time that it asks."""
+        return ()
 
     def close(self) -> Any:
         """

@@ -88,7 +88,7 @@ def load(
         problem = Problem(str(config_dir), 1, 1, "", "no such directory: 'concord init DIR' writes one")
         raise ConfigurationError([problem])
     secrets = SecretSources(config_dir, environ)
-    node = read_node(config_dir / FILE_NAME)
+    node = read_node(config_dir / FILE_NAME, secrets)
     realms_directory = config_dir / str(node.values.get(("realms_dir",), NodeConfig().realms_dir))
     kinds = installed() if extensions is None else usable(extensions)
     realms = [read_realm(file, secrets, kinds) for file in _realm_files(realms_directory, node)]

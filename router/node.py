@@ -34,6 +34,7 @@ from router.config_directory import Configuration
 from router.endpoint_strings import with_backlog
 from router.mounts import mounts_of
 from router.node_config import WebSocketTransport
+from router.pulse import BEAT_SECONDS, Pulse
 from router.reload import Reload
 from router.routing.handshake import Admission, Peer, Refusal
 from router.transport.connection import BEFORE_A_SESSION
@@ -49,7 +50,6 @@ from router.web import LazySite, LazyWebhooks
 from router.web.bridge.nonces import Nonces
 from router.world import NodeWorld
 
-_JUDGE_SECONDS = 0.25
 _LONGEST_SLEEP_SECONDS = 3600.0  # a reactor cannot wait as long as a call's timeout may be
 
 
@@ -59,6 +59,7 @@ class Node(Service):
 
     :ivar counters: what happened since the start, name -> number
     :ivar directory: the open realms
+    :ivar pulse: notices when it is late
     :ivar ports: name of the transport -> the listening port (``IListeningPort``)
     :ivar reactor: the Twisted reactor in which it runs
     """
@@ -77,6 +78,7 @@ class Node(Service):
         self._schedule = _turn_scheduler(reactor)
         self.turn = Turn(self._schedule, time.monotonic)
         self.webhooks = LazyWebhooks(self.directory, self.turn, reactor, self.counters)
+        self.pulse = Pulse(self.turn.now, self.turn.judge)
         self._new_publication_id = publication_ids()
         self._alarms: dict[str, Any] = {}  # realm name -> the delayed call of its one timer
         self._contexts: dict[str, RenewableContext] = {}  # transport name -> its TLS context
@@ -111,7 +113,7 @@ class Node(Service):
         """Start timers, and say where this router listens."""
         self.privilegedStartService()
         super().startService()
-        self._repeat(self.turn.judge, _JUDGE_SECONDS)
+        self._repeat(lambda: self.pulse.beat(self.directory.realms.values()), BEAT_SECONDS)
         for listener in self.listeners:
             listener.start(self._tick)
         interval_ms = self.configuration.node.reload_interval_ms
@@ -141,6 +143,11 @@ class Node(Service):
                 carrier.transport.abortConnection()
         done = DeferredList([*closed, self._everybody_gone()])
         return done.addCallback(self._stopped)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it lets sessions in: it has started, and was not told to stop."""
+        return bool(self.running) and bool(self.ports)
 
     def reload(self) -> "Deferred[None]":
         """Read the configuration again; a wrong one is reported and changes nothing."""

@@ -15,12 +15,14 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from router import endpoint_strings
-from router.configuration import Document, Path, Section, path_text, quoted, read
+from router.configuration import Document, Path, Secret, SecretSources, Section, path_text, quoted, read
+from router.metrics.config import Metrics
 from router.web.bridge.config import Bridge
 
 FILE_NAME = "router.yaml"
+HEALTH_PATHS = ("/healthz", "/readyz")
 PAGES = ("default", "none")
-MOUNTS = ("longpoll", "bridge")  # sections of a WebSocket transport that have a path of their own
+MOUNTS = ("longpoll", "bridge", "metrics")  # sections of a WebSocket transport that have a path of their own
 
 Serializer = Literal["json", "msgpack", "cbor"]
 
@@ -244,6 +246,14 @@ class WebSocketTransport(Section, frozen=True, kw_only=True, tag_field="type", t
     longpoll: Annotated[
         LongPoll | None, Meta(description="Serve HTTP long-poll as well; without this section it is not.")
     ] = None
+    metrics: Annotated[Metrics | None, Meta(description="Metrics for Prometheus.")] = None
+    health: Annotated[
+        bool,
+        Meta(
+            description="Answer GET `/healthz` with 200 while the router works, and `/readyz` with 200 while "
+            "it lets sessions in, else with 503."
+        ),
+    ] = False
 
 
 class RawSocketTransport(Section, frozen=True, kw_only=True, tag_field="type", tag="rawsocket"):
@@ -318,9 +328,9 @@ class NodeConfig(Section, frozen=True, kw_only=True):
     ] = (WebSocketTransport(name="websocket-1"), RawSocketTransport(name="rawsocket-2"))
 
 
-def read_node(file: FilePath) -> Document[NodeConfig]:
+def read_node(file: FilePath, secrets: SecretSources) -> Document[NodeConfig]:
     """Read and check ``file``; transports without a name get one, and a page's directory is made absolute."""
-    document = read(file, NodeConfig)
+    document = read(file, NodeConfig, {Secret: secrets.read})
     _check_names(document)
     _check_endpoints(document)
     _check_pages(document)
@@ -371,6 +381,10 @@ def _check_mounts(document: Document[NodeConfig]) -> None:
     for path, transport in _transports(document):
         if isinstance(transport, WebSocketTransport):
             taken = {transport.path: "path"}
+            if transport.health:
+                taken |= dict.fromkeys(HEALTH_PATHS, "health")
+                if transport.path in HEALTH_PATHS:
+                    document.add((*path, "health"), f"its path {transport.path} is also that of path")
             for name in MOUNTS:
                 section = getattr(transport, name)
                 if section is None:

@@ -10,7 +10,7 @@ Rules of this file:
   not: its space is ``unavailable`` until it can.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -24,8 +24,9 @@ from realms.dstm.errors import NO_SUCH_SPACE
 from realms.dstm.log import Log, LogBroken, LogRefused, LogUnavailable
 from realms.dstm.log.directory import DataDirectory
 from realms.dstm.log.memory import MemoryLog
+from realms.dstm.measures import measures_of
 from realms.dstm.space import Space
-from realms.extension import Extension, ExtensionError, Host, Procedure, ProcedureCall, Session
+from realms.extension import Extension, ExtensionError, Host, Measure, Procedure, ProcedureCall, Session
 
 CREATED_NAME: Final = "created.json"
 
@@ -136,6 +137,11 @@ class DstmExtension(Extension):
         """Forget a session, in every space."""
         for api in self.apis.values():
             api.left(session.id)
+
+    def measures(self) -> Iterator[Measure]:
+        """Tell how each space is."""
+        for name, api in sorted(self.apis.items()):
+            yield from measures_of(name, api.space)
 
     def close(self) -> Any:
         """Close all spaces; fires when their logs are closed and the directory is free."""
