@@ -18,6 +18,7 @@ from realms.config import SUFFIXES, Kinds, RealmConfig, grants_everything, name_
 from realms.extension import Extension
 from realms.installed import installed, usable
 from router import endpoint_strings
+from router.client_certificates import authorities_file
 from router.configuration import (
     ConfigurationError,
     Document,
@@ -172,7 +173,11 @@ def _open_message(name: str, realm: Document[RealmConfig], role: str) -> str:
 
 def _endpoint_files(node: Document[NodeConfig]) -> list[Path]:
     endpoints = node.select("transports", None, "endpoint")
-    return [file for _, endpoint in endpoints for file in endpoint_strings.files(str(endpoint))]
+    authorities = node.select("transports", None, "client_certificate", "authorities")
+    return [
+        *(file for _, endpoint in endpoints for file in endpoint_strings.files(str(endpoint))),
+        *(authorities_file(str(name), node.file.parent) for _, name in authorities if name),
+    ]
 
 
 def scaffold(directory: Path) -> list[Path]:

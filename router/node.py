@@ -195,7 +195,9 @@ class Node(Service):
             from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 
             factory = HAProxyWrappingFactory(factory)
-        endpoint, context = endpoint_and_context(self.reactor, with_backlog(settings.endpoint))
+        endpoint, context = endpoint_and_context(
+            self.reactor, with_backlog(settings.endpoint), settings.client_certificate
+        )
         outcome: list[Any] = []
         endpoint.listen(factory).addBoth(outcome.append)
         if not outcome or isinstance(outcome[0], Failure):

@@ -14,7 +14,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 from msgspec.structs import replace
 
-from router import endpoint_strings
+from router import client_certificates, endpoint_strings
+from router.client_certificates import ClientCertificate
 from router.configuration import Document, Path, Secret, SecretSources, Section, path_text, quoted, read
 from router.metrics.config import Metrics
 from router.web.bridge.config import Bridge
@@ -185,6 +186,12 @@ class LongPoll(Section, frozen=True, kw_only=True):
     ] = 30_000
 
 
+AskForCertificate = Annotated[
+    ClientCertificate | None,
+    Meta(description="Ask clients for a TLS certificate; for `ssl:` endpoints."),
+]
+
+
 class WebSocketTransport(Section, frozen=True, kw_only=True, tag_field="type", tag="websocket"):
     """WAMP over WebSocket, and web pages on the same port."""
 
@@ -231,6 +238,7 @@ class WebSocketTransport(Section, frozen=True, kw_only=True, tag_field="type", t
     ] = 1_000
     connections: Connections = 20_000
     heartbeat: Annotated[Heartbeat, Meta(description="Pings.")] = Heartbeat()
+    client_certificate: AskForCertificate = None
     proxy_protocol: ProxyProtocol = False
     trusted_proxies: Annotated[
         tuple[Annotated[str, Meta(extra={"check": _check_network})], ...],
@@ -277,6 +285,7 @@ class RawSocketTransport(Section, frozen=True, kw_only=True, tag_field="type", t
     heartbeat: Annotated[RawSocketHeartbeat, Meta(description="How a dead peer is found.")] = (
         RawSocketHeartbeat()
     )
+    client_certificate: AskForCertificate = None
     proxy_protocol: ProxyProtocol = False
     allow_anonymous_full_access: AllowAnonymousFullAccess = False
 
@@ -335,6 +344,7 @@ def read_node(file: FilePath, secrets: SecretSources) -> Document[NodeConfig]:
     _check_endpoints(document)
     _check_pages(document)
     _check_mounts(document)
+    _check_client_certificates(document)
     if document.value is not None and not document.problems:
         document.value = _completed(document.value, file.parent)
     return document
@@ -394,6 +404,12 @@ def _check_mounts(document: Document[NodeConfig]) -> None:
                     document.add((*path, name), f"its path {section.path} is also that of {other}")
 
 
+def _check_client_certificates(document: Document[NodeConfig]) -> None:
+    for path, transport in _transports(document):
+        if transport.client_certificate is not None:
+            client_certificates.check(document, path, transport.endpoint, transport.client_certificate)
+
+
 def _transports(document: Document[NodeConfig]) -> Iterator[tuple[Path, Transport]]:
     for path, value in document.select("transports", None):
         assert isinstance(value, WebSocketTransport | RawSocketTransport)
@@ -418,11 +434,16 @@ def page_directory(page: str, directory: FilePath) -> str:
 
 
 def _completed(node: NodeConfig, directory: FilePath) -> NodeConfig:
-    transports = [replace(t, name=t.name or default_name(t, i)) for i, t in enumerate(node.transports)]
-    return replace(
-        node,
-        transports=tuple(
-            replace(t, page=page_directory(t.page, directory)) if isinstance(t, WebSocketTransport) else t
-            for t in transports
-        ),
-    )
+    return replace(node, transports=tuple(_complete(t, i, directory) for i, t in enumerate(node.transports)))
+
+
+def _complete(transport: Transport, index: int, directory: FilePath) -> Transport:
+    """Give a transport its name, and absolute paths."""
+    transport = replace(transport, name=transport.name or default_name(transport, index))
+    asked = transport.client_certificate
+    if asked is not None and asked.authorities:
+        file = client_certificates.authorities_file(asked.authorities, directory)
+        transport = replace(transport, client_certificate=replace(asked, authorities=str(file)))
+    if isinstance(transport, WebSocketTransport):
+        return replace(transport, page=page_directory(transport.page, directory))
+    return transport

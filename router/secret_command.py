@@ -68,6 +68,21 @@ def add_parser(commands: Any) -> None:
         "default: AUTHID.key",
     )
 
+    tls = _kind(kinds, "tls", _tls, "a TLS certificate of a client, signed by itself")
+    tls.add_argument(
+        "--certificate",
+        type=Path,
+        metavar="FILE",
+        help="in PEM: made where it is not there, its key beside it, else read; default: AUTHID.pem",
+    )
+    tls.add_argument(
+        "--days",
+        type=_number(1, 36_500),
+        default=365,
+        metavar="N",
+        help="how long a new one is valid; default: 365",
+    )
+
 
 def _kind(kinds: Any, name: str, function: Any, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = kinds.add_parser(name, help=text, description=f"Make {text}.")
@@ -198,6 +213,52 @@ def _private_key(file: Path) -> Any:
         expected = "64 hexadecimal digits, or OpenSSH's file of an ed25519 key without a passphrase"
         raise CannotMake(f"{file} is no Ed25519 private key: {expected}")
     return key
+
+
+def _tls(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+
+    file = options.certificate or _file(options.authid, "pem")
+    if not file.exists():
+        _make_certificate(file, options.authid, options.days)
+    try:
+        certificate = x509.load_pem_x509_certificate(_read(file))
+    except ValueError:
+        raise CannotMake(f"{file} holds no certificate in PEM") from None
+    return "tls", {"fingerprints": [certificate.fingerprint(hashes.SHA256()).hex()]}
+
+
+def _make_certificate(file: Path, authid: str, days: int) -> None:
+    """Write a certificate, and its key to a file beside it."""
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    # X.509 bounds a common name; whose the certificate is, its fingerprint tells.
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, authid[:64])])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    key_file = file.with_suffix(".key.pem")
+    _write(key_file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    _write(file, certificate.public_bytes(Encoding.PEM))
+    sys.stderr.write(f"certificate for the client: {file}\nprivate key for the client: {key_file}\n")
 
 
 def _password(options: argparse.Namespace) -> str:

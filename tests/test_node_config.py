@@ -71,7 +71,16 @@ class TestShipped:
         """Every commented-out section of the realm's file can be put in as it is."""
         text = (DEFAULT_DIRECTORY / "realms/realm1.yaml").read_text()
         lines = text.splitlines()
-        keys = ("frontend:", "ticket:", "wampcra:", "scram:", "cryptosign:", "signature:", "heartbeat:")
+        keys = (
+            "frontend:",
+            "ticket:",
+            "wampcra:",
+            "scram:",
+            "cryptosign:",
+            "tls:",
+            "signature:",
+            "heartbeat:",
+        )
         starts = [i for i, line in enumerate(lines) if line.strip(" #") in keys]
         for start in starts:
             for i in range(start, len(lines)):
@@ -87,12 +96,13 @@ class TestShipped:
             (tmp_path / "secrets" / name).write_text(secret)
             (tmp_path / "secrets" / name).chmod(0o600)
         realm = load(tmp_path, {"BOB_SECRET": "y"}).realms["realm1"]
-        assert len(starts) == 7
+        assert len(starts) == 8
         assert set(realm.roles) == {"anonymous", "frontend"}
         assert realm.authentication.ticket is not None
         assert realm.authentication.wampcra is not None
         assert set(realm.authentication.wampcra.principals) == {"bob", "carol"}
         assert realm.authentication.scram is not None
+        assert realm.authentication.tls is not None
         assert realm.authentication.cryptosign is not None
         assert set(realm.authentication.cryptosign.principals) == {"dora"}
         assert realm.heartbeat is not None

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 from autobahn.wamp.auth import compute_wcs, derive_key
-from cryptography.hazmat.primitives import serialization
+from certificates import Authority
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -164,6 +166,42 @@ class TestCryptosign:
         assert said == "no/where/key can't be written: No such file or directory"
         said = fails(capsys, "cryptosign", "ann", "clerk", "--key", str(tmp_path))
         assert said == f"{tmp_path} can't be read: Is a directory"
+
+
+class TestTls:
+    def test_a_certificate_is_made_once(self, secret: Any, tmp_path: Path) -> None:
+        """Its key for its owner alone to read; the second time it is the same one."""
+        one, said = secret("tls", "ann.lee", "clerk", "--days", "2")
+        files = "certificate for the client: ann.lee.pem\nprivate key for the client: ann.lee.key.pem\n"
+        assert said == files
+        assert stat.S_IMODE((tmp_path / "ann.lee.key.pem").stat().st_mode) == 0o600
+        certificate = x509.load_pem_x509_certificate((tmp_path / "ann.lee.pem").read_bytes())
+        key = serialization.load_pem_private_key((tmp_path / "ann.lee.key.pem").read_bytes(), None)
+        assert key.public_key() == certificate.public_key()
+        assert certificate.subject.rfc4514_string() == "CN=ann.lee"
+        assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days == 2
+        fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
+        assert one.tls.principals["ann.lee"].fingerprints == (fingerprint,)
+        again, said = secret("tls", "ann.lee", "clerk")
+        assert (again, said) == (one, "")
+
+    def test_one_that_is_there(self, secret: Any, tmp_path: Path) -> None:
+        issued = Authority("clients").issue("ann")
+        issued.write(tmp_path, "own")
+        authentication, said = secret("tls", "ann", "clerk", "--certificate", "own.pem")
+        assert authentication.tls.principals["ann"].fingerprints == (issued.fingerprint,)
+        assert said == ""
+
+    def test_what_is_none(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        (tmp_path / "ann.pem").write_text("nothing")
+        assert fails(capsys, "tls", "ann", "clerk") == "ann.pem holds no certificate in PEM"
+
+    def test_a_key_that_is_there_is_not_overwritten(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "ann.key.pem").write_text("precious")
+        assert fails(capsys, "tls", "ann", "clerk") == "ann.key.pem can't be written: File exists"
+        assert (tmp_path / "ann.key.pem").read_text() == "precious"
 
 
 class Terminal(io.StringIO):

@@ -38,6 +38,19 @@ def _check_public_key(text: str) -> str | None:
     return None if keys.public_key(text) is not None else f"must be {keys.PUBLIC_KEY}, got {quoted(text)}"
 
 
+def _check_fingerprint(text: str) -> str | None:
+    if keys.fingerprint(text) is not None:
+        return None
+    return f"must be the SHA-256 of a certificate, 64 hexadecimal digits, got {quoted(text)}"
+
+
+def _check_certificate_name(text: str) -> str | None:
+    if keys.certificate_name(text) is not None:
+        return None
+    kinds = ", ".join(f"'{kind}:'" for kind in keys.CERTIFICATE_NAMES)
+    return f"must be a name behind one of {kinds}, as 'CN:ann', got {quoted(text)}"
+
+
 def _check_salt(text: str) -> str | None:
     salt = keys.from_base64(text)
     return None if salt is not None and len(salt) >= 8 else "must be at least 8 bytes in Base64"
@@ -232,6 +245,36 @@ class Signature(Section, frozen=True, kw_only=True):
     ] = {}
 
 
+class TlsPrincipal(Principal, frozen=True, kw_only=True):
+    """A client that shows a certificate; a transport must ask for it (`client_certificate`)."""
+
+    fingerprints: Annotated[
+        tuple[Annotated[str, Meta(title="fingerprint", extra={"check": _check_fingerprint})], ...],
+        Meta(
+            description="SHA-256 of its certificates, in hexadecimal; colons may stand in between. Such a "
+            "certificate may be signed by anybody."
+        ),
+    ] = ()
+    subjects: Annotated[
+        tuple[Annotated[str, Meta(title="name", extra={"check": _check_certificate_name})], ...],
+        Meta(
+            description="Names in its certificate, any of which will do: of the subject `CN:`, of the "
+            "alternative names `DNS:`, `EMAIL:`, `URI:` and `IP:`. They count where the transport names "
+            "the `authorities` that sign certificates.",
+            examples=[["CN:frontend1", "DNS:frontend1.example.com"]],
+        ),
+    ] = ()
+
+
+class Tls(Section, frozen=True, kw_only=True):
+    """Authentication by the client's TLS certificate."""
+
+    principals: Annotated[
+        dict[AuthId, TlsPrincipal],
+        Meta(description="Who may join, by `authid`; a client that gives none is found by its certificate."),
+    ] = {}
+
+
 class Authentication(Section, frozen=True, kw_only=True):
     """How clients may join; a method without its section is refused."""
 
@@ -240,6 +283,7 @@ class Authentication(Section, frozen=True, kw_only=True):
     wampcra: Annotated[WampCra | None, Meta(description="By WAMP-CRA.")] = None
     scram: Annotated[Scram | None, Meta(description="By WAMP-SCRAM.")] = None
     cryptosign: Annotated[Cryptosign | None, Meta(description="By a key pair.")] = None
+    tls: Annotated[Tls | None, Meta(description="By a TLS certificate.")] = None
     signature: Annotated[Signature | None, Meta(description="By signed HTTP requests.")] = None
 
 
@@ -248,6 +292,7 @@ def check_authentication(document: Document[Any]) -> None:
     _check_derived_keys(document)
     _check_scram(document)
     _check_signing_keys(document)
+    _check_certificates(document)
 
 
 def _check_derived_keys(document: Document[Any]) -> None:
@@ -293,6 +338,18 @@ def _check_signing_keys(document: Document[Any]) -> None:
         assert isinstance(secret, Secret)
         if keys.from_hex(secret.reveal(), keys.KEY_BYTES) is None:
             document.add(path, "must be an Ed25519 private key: 64 hexadecimal digits")
+
+
+def _check_certificates(document: Document[Any]) -> None:
+    section = ("authentication", "tls", "principals", None)
+    pinned = document.select(*section, "fingerprints", None)
+    named = document.select(*section, "subjects", None)
+    _check_once(document, [(path, keys.fingerprint(str(text))) for path, text in pinned], "certificate")
+    _check_once(document, [(path, keys.certificate_name(str(text))) for path, text in named], "name")
+    for path, principal in document.select(*section):
+        assert isinstance(principal, TlsPrincipal)
+        if not principal.fingerprints and not principal.subjects:
+            document.add(path, "names no certificate: 'fingerprints' or 'subjects' must")
 
 
 def _check_once(document: Document[Any], found: list[tuple[Path, object]], noun: str) -> None:

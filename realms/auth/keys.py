@@ -2,11 +2,14 @@
 
 import base64
 import binascii
+import ipaddress
 import re
 from typing import Final
 
 KEY_BYTES: Final = 32  # of an Ed25519 key, and of a SHA-256 hash
 PUBLIC_KEY: Final = "an Ed25519 public key: 64 hexadecimal digits, or 'ssh-ed25519 AAAA...'"
+
+CERTIFICATE_NAMES: Final = ("CN", "DNS", "EMAIL", "URI", "IP")
 
 # How the blob of an OpenSSH public key begins: two lengths and the name of the algorithm (RFC 8709, 4).
 _OPENSSH: Final = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20"
@@ -46,3 +49,22 @@ def hash_key(text: str) -> bytes | None:
     """Read a key of 32 bytes, in Base64 or in hexadecimal."""
     found = from_base64(text, KEY_BYTES)
     return from_hex(text, KEY_BYTES) if found is None else found
+
+
+def fingerprint(text: str) -> str | None:
+    """Give the SHA-256 of a certificate in plain hexadecimal, also for "AB:CD:..." as openssl prints it."""
+    found = from_hex(text.replace(":", ""), KEY_BYTES)
+    return found.hex() if found is not None else None
+
+
+def certificate_name(text: str) -> str | None:
+    """Give a name in a certificate, "CN:...", "DNS:..." and so on, as it is compared."""
+    kind, _, name = text.partition(":")
+    if kind.upper() not in CERTIFICATE_NAMES or not name:
+        return None
+    if kind.upper() == "IP":
+        try:
+            name = str(ipaddress.ip_address(name))
+        except ValueError:
+            return None
+    return f"{kind.upper()}:{name.lower() if kind.upper() == 'DNS' else name}"

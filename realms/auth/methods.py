@@ -7,6 +7,7 @@ from realms.auth.cryptosign import CryptosignMethod
 from realms.auth.scram import AUTOBAHN, WAMP, ScramMethod
 from realms.auth.signature import SignatureMethod
 from realms.auth.ticket import TicketMethod
+from realms.auth.tls import TlsMethod
 from realms.auth.wampcra import WampCraMethod
 
 
@@ -23,6 +24,8 @@ def methods_of(config: Authentication) -> dict[str, Method]:
         methods += [ScramMethod(config.scram, dialect) for dialect in (WAMP, AUTOBAHN)]
     if config.cryptosign is not None:
         methods.append(CryptosignMethod(config.cryptosign))
+    if config.tls is not None:
+        methods.append(TlsMethod(config.tls))
     if config.signature is not None:
         methods.append(SignatureMethod(config.signature))
     return {method.name: method for method in methods}

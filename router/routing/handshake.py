@@ -73,6 +73,22 @@ def transition(state: State, message: Message) -> str | None:
     raise ProtocolViolation(f"received {type(message).__name__.upper()} {state.value}")
 
 
+class Certificate(Struct, frozen=True, kw_only=True):
+    """
+    A client's TLS certificate, whose private key the client has.
+
+    ``names`` are written "CN:Ann", "DNS:host.example.com" (in lower case), "EMAIL:ann@example.com",
+    "URI:..." and "IP:192.0.2.7". They are to be believed where the certificate is ``trusted``: signed by
+    an authority that this transport asks for.
+    """
+
+    fingerprint: str  # SHA-256 of the certificate, in hexadecimal
+    names: frozenset[str]
+    valid_from: float  # seconds since 1970, as the next
+    valid_until: float
+    trusted: bool
+
+
 class Peer(Struct, frozen=True, kw_only=True):
     """What is known of a connection before anybody has joined on it."""
 
@@ -86,6 +102,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] | None = None
     # With TLS: type of a channel binding -> its data, None where this connection does not have it
     channel_binding: Callable[[str], bytes | None] | None = None
+    certificate: Certificate | None = None
 
 
 # message class -> method of the realm: (session, message, monotonic time in seconds) -> outputs

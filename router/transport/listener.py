@@ -20,7 +20,7 @@ from router.transport.client_address import forwarded_for
 from router.transport.connection import Connection
 from router.transport.liveness import Liveness, Watched
 from router.transport.outbox import Carrier, Turn
-from router.transport.tls_peer import channel_binding
+from router.transport.tls_peer import channel_binding, client_certificate
 from router.wamp.serializers import Serializer
 
 
@@ -101,6 +101,7 @@ class Listener:
             if real != host:
                 host, text = real, f"{text} for {real}"
         secure = ISSLTransport.providedBy(transport)
+        asked = getattr(self.settings, "client_certificate", None)
         return Peer(
             address=text,
             host=host,
@@ -110,7 +111,13 @@ class Listener:
             message_limit_bytes=self.settings.message_limit_bytes,
             realms=self._realms,
             headers=headers,
-            channel_binding=partial(channel_binding, transport.getHandle()) if secure else None,
+            # One client over many connections is bound to none of them.
+            channel_binding=partial(channel_binding, transport.getHandle())
+            if secure and kind in ("websocket", "rawsocket")
+            else None,
+            certificate=client_certificate(transport.getHandle(), asked.authorities != "")
+            if secure and asked is not None
+            else None,
         )
 
     def _state_changed(self, carrier: Any, state: State) -> None:

@@ -1,11 +1,14 @@
 """
-What TLS tells of a connection: the data of its channel bindings.
+What TLS tells of a connection: the data of its channel bindings, and who is at the other end.
 
 A channel binding ties what a client proves to this very connection, so that somebody who sits
 in between and holds two connections gains nothing by passing the proof on (RFC 5056).
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
+
+from router.routing.handshake import Certificate
 
 _EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"
 _EXPORTER_BYTES: Final = 32
@@ -43,3 +46,40 @@ def _end_point(connection: Any) -> bytes | None:
         algorithm = hashes.SHA256()
     digest: bytes = certificate.fingerprint(algorithm)
     return digest
+
+
+def client_certificate(connection: Any, trusted: bool) -> Certificate | None:
+    """
+    Read the certificate that the client of an ``OpenSSL.SSL.Connection`` has shown, if it has.
+
+    ``trusted`` tells whether the connection would not be there, had no known authority signed it.
+    """
+    certificate = connection.get_peer_certificate(as_cryptography=True)
+    if certificate is None:
+        return None
+
+    from cryptography.hazmat.primitives import hashes
+
+    return Certificate(
+        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+        names=frozenset(_names(certificate)),
+        valid_from=certificate.not_valid_before_utc.timestamp(),
+        valid_until=certificate.not_valid_after_utc.timestamp(),
+        trusted=trusted,
+    )
+
+
+def _names(certificate: Any) -> Iterator[str]:
+    from cryptography import x509
+
+    for attribute in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME):
+        yield f"CN:{attribute.value}"
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return  # a certificate that says it badly says nothing
+    names = extension.value
+    yield from (f"DNS:{name.lower()}" for name in names.get_values_for_type(x509.DNSName))
+    yield from (f"EMAIL:{name}" for name in names.get_values_for_type(x509.RFC822Name))
+    yield from (f"URI:{name}" for name in names.get_values_for_type(x509.UniformResourceIdentifier))
+    yield from (f"IP:{name}" for name in names.get_values_for_type(x509.IPAddress))

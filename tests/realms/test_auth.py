@@ -19,6 +19,7 @@ from realms.auth.config import (
     Scram,
     Ticket,
     TicketPrincipal,
+    Tls,
     WampCra,
     WampCraPrincipal,
 )
@@ -84,6 +85,7 @@ def test_methods_are_those_of_the_configuration() -> None:
             wampcra=WampCra(),
             scram=Scram(),
             cryptosign=Cryptosign(),
+            tls=Tls(),
         )
     )
     assert [(name, method.name) for name, method in everything.items()] == [
@@ -93,6 +95,7 @@ def test_methods_are_those_of_the_configuration() -> None:
         ("wamp-scram", "wamp-scram"),
         ("scram", "scram"),
         ("cryptosign", "cryptosign"),
+        ("tls", "tls"),
     ]
 
 

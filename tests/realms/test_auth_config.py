@@ -165,3 +165,37 @@ class TestScram:
         found, said = self.problem(realm, text)
         assert found == path
         assert said.startswith(message)
+
+
+class TestTls:
+    def test_in_full(self, realm: Any) -> None:
+        text = f"{{role: a, fingerprints: ['{KEY}'], subjects: ['CN:joe', 'DNS:joe.example.com']}}"
+        document = realm(f"tls: {{principals: {{joe: {text}}}}}")
+        assert document.problems == []
+        principal = document.value.authentication.tls.principals["joe"]
+        assert (principal.fingerprints, len(principal.subjects)) == ((KEY,), 2)
+
+    def test_no_certificate(self, realm: Any) -> None:
+        text = "names no certificate: 'fingerprints' or 'subjects' must"
+        document = realm("tls: {principals: {joe: {role: a}}}")
+        assert messages(document) == [(3, "authentication.tls.principals.joe", text)]
+
+    def test_what_is_none(self, realm: Any) -> None:
+        document = realm("tls: {principals: {joe: {role: a, fingerprints: [abc], subjects: [joe]}}}")
+        (_, _, one), (_, _, other) = messages(document)
+        assert one == "must be the SHA-256 of a certificate, 64 hexadecimal digits, got 'abc'"
+        names = "'CN:', 'DNS:', 'EMAIL:', 'URI:', 'IP:'"
+        assert other == f"must be a name behind one of {names}, as 'CN:ann', got 'joe'"
+
+    def test_a_certificate_of_two(self, realm: Any) -> None:
+        document = realm(
+            "tls:",
+            "  principals:",
+            f"    ann: {{role: a, fingerprints: ['{KEY}'], subjects: ['DNS:x.example']}}",
+            f"    joe: {{role: a, fingerprints: ['{'00:' * 31}00'], subjects: ['DNS:X.example']}}",
+        )
+        first = "authentication.tls.principals.ann"
+        assert [message for _, _, message in messages(document)] == [
+            f"the same certificate as {first}.fingerprints[0] on line 5",
+            f"the same name as {first}.subjects[0] on line 5",
+        ]

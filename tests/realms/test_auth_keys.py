@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from realms.auth.keys import from_base64, from_hex, hash_key, public_key
+from realms.auth.keys import certificate_name, fingerprint, from_base64, from_hex, hash_key, public_key
 
 KEY = bytes(range(32))
 BLOB = base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + KEY).decode()
@@ -61,3 +61,30 @@ def test_a_hash_in_either_spelling() -> None:
     assert hash_key(KEY.hex()) == hash_key(base64.b64encode(KEY).decode()) == KEY
     assert hash_key("AA==") is None
     assert hash_key("") is None
+
+
+def test_a_fingerprint() -> None:
+    """As openssl prints it, too."""
+    assert fingerprint(KEY.hex()) == fingerprint(KEY.hex(":").upper()) == KEY.hex()
+    assert fingerprint(KEY.hex()[2:]) is None
+    assert fingerprint(KEY.hex(" ")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("CN:Ann Lee", "CN:Ann Lee"),
+        ("cn:a:b", "CN:a:b"),
+        ("DNS:Host.Example", "DNS:host.example"),
+        ("email:Ann@x", "EMAIL:Ann@x"),
+        ("URI:spiffe://x/Ann", "URI:spiffe://x/Ann"),
+        ("IP:2001:DB8:0::1", "IP:2001:db8::1"),
+        ("IP:host", None),
+        ("CN:", None),
+        ("ann", None),
+        ("OU:staff", None),
+        ("", None),
+    ],
+)
+def test_a_name_in_a_certificate(text: str, name: str | None) -> None:
+    assert certificate_name(text) == name

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import hashlib
+import ipaddress
 import ssl
 from typing import Any
 
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
 
-from router.transport.tls_peer import channel_binding
+from router.transport.tls_peer import channel_binding, client_certificate
 
 # Twisted hands pyOpenSSL what pyOpenSSL has deprecated, and so does this.
 pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
@@ -36,9 +37,12 @@ Mg==
 VERSIONS = [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION]
 
 
-def certificate(key: Any, algorithm: Any) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
+def certificate(
+    key: Any, algorithm: Any, names: tuple[str, ...] = ("localhost",), others: Any = None
+) -> x509.Certificate:
+    """Make a certificate for these common names, and others besides."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name) for name in names])
+    now = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -48,22 +52,32 @@ def certificate(key: Any, algorithm: Any) -> x509.Certificate:
         .not_valid_before(now)
         .not_valid_after(now + datetime.timedelta(days=1))
     )
+    if others is not None:
+        builder = builder.add_extension(others, critical=False)
     return builder.sign(key, algorithm)
+
+
+def credentials(context: SSL.Context, key: Any, shown: x509.Certificate) -> None:
+    context.use_privatekey(crypto.PKey.from_cryptography_key(key))
+    context.use_certificate(crypto.X509.from_cryptography(shown))
 
 
 def server(key: Any = None, algorithm: Any = None) -> SSL.Connection:
     """Make the router's end, with a certificate that is signed with this algorithm."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     context = SSL.Context(SSL.TLS_METHOD)
-    context.use_privatekey(crypto.PKey.from_cryptography_key(key))
-    context.use_certificate(crypto.X509.from_cryptography(certificate(key, algorithm)))
+    credentials(context, key, certificate(key, algorithm))
+    context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
     connection = SSL.Connection(context, None)
     connection.set_accept_state()
     return connection
 
 
-def client(version: int) -> SSL.Connection:
+def client(version: int, *shown: Any) -> SSL.Connection:
+    """Make the other end, which shows a certificate where it has a key and one."""
     context = SSL.Context(SSL.TLS_METHOD)
+    if shown:
+        credentials(context, *shown)
     context.set_min_proto_version(version)
     context.set_max_proto_version(version)
     connection = SSL.Connection(context, None)
@@ -152,3 +166,53 @@ def test_the_hash_of_a_certificate_with_a_weak_one() -> None:
 
 def test_there_is_no_other() -> None:
     assert channel_binding(server(algorithm=hashes.SHA256()), "tls-nonsense") is None
+
+
+class TestClientCertificate:
+    def shown(self, names: tuple[str, ...], others: Any = None, trusted: bool = True) -> Any:
+        """Give the client's certificate, and what the router reads of it."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        theirs = certificate(key, hashes.SHA256(), names, others)
+        ours = server(algorithm=hashes.SHA256())
+        shake_hands(client(SSL.TLS1_3_VERSION, key, theirs), ours)
+        return theirs, client_certificate(ours, trusted)
+
+    def test_what_it_says(self) -> None:
+        """The fingerprint is what ``openssl x509 -fingerprint -sha256`` prints, without its colons."""
+        theirs, found = self.shown(("Ann",))
+        assert found.fingerprint == hashlib.sha256(theirs.public_bytes(Encoding.DER)).hexdigest()
+        assert (found.valid_from, found.valid_until) == (1767323045, 1767323045 + 86400)
+        assert found.names == {"CN:Ann"}
+        assert found.trusted
+
+    def test_all_its_names(self) -> None:
+        others = x509.SubjectAlternativeName(
+            [
+                x509.DNSName("Host.Example.com"),
+                x509.RFC822Name("Ann@example.com"),
+                x509.UniformResourceIdentifier("spiffe://example.com/Ann"),
+                x509.IPAddress(ipaddress.ip_address("2001:db8::1")),
+                x509.RegisteredID(x509.ObjectIdentifier("1.2.3")),
+            ]
+        )
+        _, found = self.shown(("Ann", "Second"), others, trusted=False)
+        assert found.names == {
+            "CN:Ann",
+            "CN:Second",
+            "DNS:host.example.com",
+            "EMAIL:Ann@example.com",
+            "URI:spiffe://example.com/Ann",
+            "IP:2001:db8::1",
+        }
+        assert not found.trusted
+
+    def test_names_that_cannot_be_read(self) -> None:
+        """They are not there; the rest is."""
+        garbage = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x30\x05garbage")
+        _, found = self.shown(("Ann",), garbage)
+        assert found.names == {"CN:Ann"}
+
+    def test_none(self) -> None:
+        ours = server(algorithm=hashes.SHA256())
+        shake_hands(client(SSL.TLS1_3_VERSION), ours)
+        assert client_certificate(ours, trusted=True) is None
