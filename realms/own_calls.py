@@ -275,7 +275,7 @@ class Desk:
         """Log the exception that is being handled; a call that it was about is answered."""
         if self._log is None:
             raise
-        self._log.failure("defect in an extension: {what}", what=what)
+        self._log.failure("defect in a procedure: {what}", what=what)
         if isinstance(what, ProcedureCall) and what.state != ENDED:
             error = Error(Call.CODE, what.request, {}, uris.INTERNAL_ERROR, [INTERNAL])
             what.end()

@@ -32,6 +32,7 @@ from realms.limits import broker_limits, dealer_limits
 from realms.meta_procedures import MetaProcedures
 from realms.own_calls import Desk, OwnCalls, own_call
 from realms.permissions import Grant, Role, compile_roles
+from realms.procedure_call import Procedure
 from realms.refusals import (
     disclosure_refused,
     error_to,
@@ -95,6 +96,7 @@ class Realm:
     :ivar routes: message class -> method, the one dispatch table
     :ivar counters: what happened since the realm was opened, name -> number; ``errors``: ERRORs, by URI
     :ivar call_times: how long calls took
+    :ivar procedures: URI -> Procedure, under ``concord.``: whoever has one puts it there
     :ivar methods: authmethod -> Method, in the order of the configuration
     """
 
@@ -118,6 +120,9 @@ class Realm:
         self.history = EventHistory(config.name, self.broker, environment, _may_subscribe)
         meta_procedures = MetaProcedures(self.meta, self._carry_out, self.history.procedures)
         self._meta_desk = Desk(meta_procedures, self._own_calls, None)
+        self.procedures: dict[str, Procedure] = {}
+        log = environment.world and environment.world.logger("realms.realm")
+        self._router_desk = Desk(self, self._own_calls, log)
         self._router_calls: RouterCalls | None = None
         self.extensions = Extensions(
             config.name, extensions, self.sessions, self.broker, self._own_calls, environment
@@ -365,6 +370,7 @@ class Realm:
         desks = self._own_calls.desks = self.extensions.desks()
         if self.config.meta_api.enabled:
             desks["wamp"] = self._meta_desk
+        desks["concord"] = self._router_desk
 
     def _choose_routes(self) -> None:
         """Take the short ways of CALL and PUBLISH where no setting needs the long ones."""
