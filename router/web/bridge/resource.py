@@ -50,6 +50,7 @@ from router.web.bridge.cors import CorsRules
 from router.web.bridge.credentials import Sender, Signed, sender_of
 from router.web.bridge.exchange import JSON_TYPE, Exchange
 from router.web.bridge.nonces import Nonces
+from router.web.bridge.openapi import description
 from router.web.bridge.sessions import Sessions, SharedSession
 from router.web.bridge.streams import CallStream, Stream, SubscribeStream, Times
 
@@ -139,8 +140,10 @@ class BridgeResource(Resource):
         if len(path) == 2 and path[1] in _ACTIONS:
             method, name = _ACTIONS[path[1]]
             return method, getattr(self, name)
+        if path == [b"openapi.json"]:
+            return "GET", self._describe
         base = self._settings.path
-        text = f"here are {base}/<realm>/call, {base}/<realm>/publish and {base}/<realm>/subscribe"
+        text = f"here are {base}/<realm>/call, /publish and /subscribe, and {base}/openapi.json"
         raise Refused(404, uris.INVALID_URI, text)
 
     def _call(self, exchange: Exchange) -> None:
@@ -167,6 +170,9 @@ class BridgeResource(Resource):
         self._check_room_for_stream()
         sender = self._sender_of(exchange, b"")
         self._stream(exchange, sender, partial(SubscribeStream, wanted(exchange.query)))
+
+    def _describe(self, exchange: Exchange) -> None:
+        exchange.answer(200, msgspec.json.encode(description(self._settings)))
 
     def _body_of(self, exchange: Exchange) -> bytes:
         """
