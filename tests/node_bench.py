@@ -96,7 +96,8 @@ def assert_empty(*realms: Any) -> None:
     """Check that realms hold nothing of anybody."""
     for realm in realms:
         assert realm.sessions == {}
-        assert realm.broker.subscription_by_id == {}
+        subscriptions = realm.broker.subscription_by_id.values()
+        assert [each for each in subscriptions if each.sessions or not each.is_held] == []
         registrations = realm.dealer.registrations_by_policy()
         assert registrations == {"exact": [], "prefix": [], "wildcard": []}
         assert realm.next_deadline() is None

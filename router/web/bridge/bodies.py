@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 from router.transport.inside import encode
 from router.wamp import uris
 from router.wamp.errors import PayloadRefused, ProtocolViolation
+from router.wamp.ids import MAX_ID
 from router.wamp.messages import Call, Publish, Subscribe
 from router.wamp.serializers import JSON
 from router.web.bridge.answers import Refused
@@ -46,10 +47,15 @@ class PublishBody(Struct, forbid_unknown_fields=True):
 
 
 class Wanted(Struct, frozen=True):
-    """Topics to subscribe: all with the same options."""
+    """
+    Topics to subscribe, all with the same options.
+
+    :ivar last_event: the publication that the client got last, where it comes back
+    """
 
     topics: tuple[str, ...]
     options: dict[str, Any]
+    last_event: int | None = None
 
 
 _decode_call: Final = msgspec.json.Decoder(CallBody).decode
@@ -86,9 +92,11 @@ def publish_wire(body: bytes) -> list[Any]:
     return _checked([Publish.CODE, 1, options, publish.topic, *_payload(publish.args, publish.kwargs)])
 
 
-def wanted(query: Mapping[bytes, list[bytes]]) -> Wanted:
+def wanted(query: Mapping[bytes, list[bytes]], last_event_id: str | None = None) -> Wanted:
     """
     Read the query of ``subscribe``: ``topic`` (several times for several), ``match``, ``get_retained``.
+
+    ``last_event_id`` is the header of a client that comes back (WHATWG HTML, 'Server-sent events').
 
     Raises:
         Refused: with 400.
@@ -107,7 +115,7 @@ def wanted(query: Mapping[bytes, list[bytes]]) -> Wanted:
         options["get_retained"] = _SUBSCRIBE_FLAGS[retained]
     for topic in topics:
         _checked([Subscribe.CODE, 1, options, topic])
-    return Wanted(topics, options)
+    return Wanted(topics, options, _publication(last_event_id))
 
 
 def _read(decode: Any, body: bytes) -> Any:
@@ -147,6 +155,14 @@ def _texts(query: Mapping[bytes, list[bytes]]) -> dict[str, list[str]]:
         return {name.decode(): [value.decode() for value in values] for name, values in query.items()}
     except UnicodeDecodeError:
         raise _bad("the query is no UTF-8") from None
+
+
+def _publication(last_event_id: str | None) -> int | None:
+    if not last_event_id:
+        return None
+    if not last_event_id.isascii() or not last_event_id.isdigit() or len(last_event_id) > 16:
+        raise _bad("Last-Event-ID is the id of an event of this stream: a publication's")
+    return min(int(last_event_id), MAX_ID)
 
 
 def _one(texts: Mapping[str, list[str]], name: str, allowed: tuple[str, ...]) -> str | None:

@@ -104,6 +104,7 @@ def _publish() -> Json:
 
 def _subscribe() -> Json:
     topic = {"type": "array", "items": _URI, "minItems": 1, "maxItems": MAX_TOPICS}
+    last = "The id of the last event that came: where the realm keeps history, what followed comes first."
     match = {"type": "string", "enum": ["exact", "prefix", "wildcard"], "default": "exact"}
     return {
         "operationId": "subscribe",
@@ -112,11 +113,13 @@ def _subscribe() -> Json:
             {"name": "topic", "in": "query", "required": True, "explode": True, "schema": topic},
             {"name": "match", "in": "query", "schema": match},
             {"name": "get_retained", "in": "query", "schema": {"type": "boolean", "default": False}},
+            {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}, "description": last},
         ],
         "responses": {
             "200": {
                 "description": "Each event's data is an `Event`, its id that of the publication. An event "
-                "`revoked` tells that a topic was taken from the client, `closed` why the stream ends.",
+                "`gap` tells that events may be missing, `revoked` that a topic was taken from the client, "
+                "`closed` why the stream ends.",
                 "content": {EVENTS_TYPE: {"schema": {"type": "string"}}},
             },
             **_errors(_SUBSCRIBE_STATUSES),

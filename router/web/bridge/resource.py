@@ -52,7 +52,8 @@ from router.web.bridge.exchange import JSON_TYPE, Exchange
 from router.web.bridge.nonces import Nonces
 from router.web.bridge.openapi import description
 from router.web.bridge.sessions import Sessions, SharedSession
-from router.web.bridge.streams import CallStream, Stream, SubscribeStream, Times
+from router.web.bridge.streams import CallStream, Stream, Times
+from router.web.bridge.subscribe_stream import SubscribeStream
 
 # Tells tickets apart in the table of sessions without keeping them there.
 _KEY: Final = secrets.token_bytes(32)
@@ -169,7 +170,8 @@ class BridgeResource(Resource):
     def _subscribe(self, exchange: Exchange) -> None:
         self._check_room_for_stream()
         sender = self._sender_of(exchange, b"")
-        self._stream(exchange, sender, partial(SubscribeStream, wanted(exchange.query)))
+        topics = wanted(exchange.query, exchange.header("last-event-id"))
+        self._stream(exchange, sender, partial(SubscribeStream, topics))
 
     def _describe(self, exchange: Exchange) -> None:
         exchange.answer(200, msgspec.json.encode(description(self._settings)))

@@ -16,31 +16,29 @@ import msgspec
 from msgspec import Raw, Struct
 
 from router.transport.inside import InsideConnection
-from router.wamp.messages import Error, Event, Result, Subscribe, Subscribed, Unsubscribed
+from router.wamp.messages import Error, Result
 from router.web.bridge.answers import (
     error_body,
-    event_body,
     headers_of,
     refusal,
     result_body,
     server_sent,
     status_of,
 )
-from router.web.bridge.bodies import Wanted
 from router.web.bridge.exchange import Exchange
 from router.web.bridge.sessions import Connect, Later
 
 HEARTBEAT: Final = b":\n\n"
 
 
-class _Details(Struct):
+class Details(Struct):
     """What a stream reads in RESULT.Details and EVENT.Details."""
 
     progress: bool = False
     topic: str = ""
 
 
-_details_of: Final = msgspec.json.Decoder(_Details).decode
+details_of: Final = msgspec.json.Decoder(Details).decode
 
 
 class Times(Struct, frozen=True):
@@ -138,61 +136,13 @@ class CallStream(Stream):
             self._refused(fields)
         elif code == Result.CODE:
             body = result_body(fields[2], fields[3:])
-            if _details_of(fields[2]).progress:
+            if details_of(fields[2]).progress:
                 self._tell(body, "progress")
             else:
                 self._complete(body, "result")
 
     def is_beating(self) -> bool:
         return True
-
-
-class SubscribeStream(Stream):
-    """Subscriptions: the events of their topics, until the client goes."""
-
-    def __init__(
-        self, wanted: Wanted, exchange: Exchange, connect: Connect, later: Later, times: Times
-    ) -> None:
-        super().__init__(exchange, connect, later, times)
-        self._wanted = wanted
-        self._topic_by_subscription: dict[int, str] = {}
-        self._awaited = dict(enumerate(wanted.topics, 1))  # request id -> topic
-
-    def joined(self) -> None:
-        for request, topic in list(self._awaited.items()):
-            self.connection.send([Subscribe.CODE, request, self._wanted.options, topic])
-
-    def received(self, code: int, fields: list[Raw]) -> None:
-        if code == Event.CODE:
-            self._event(fields)
-        elif code == Subscribed.CODE:
-            topic = self._awaited.pop(int(bytes(fields[1])))
-            self._topic_by_subscription[int(bytes(fields[2]))] = topic
-            if not self._awaited:
-                self.connection.sink.append(b": subscribed\n\n")
-        elif code == Error.CODE:
-            self._refused(fields)
-        elif code == Unsubscribed.CODE:
-            self._revoked(fields)
-
-    def is_beating(self) -> bool:
-        return self._exchange.is_streaming
-
-    def _event(self, fields: list[Raw]) -> None:
-        """``[EVENT, subscription, publication, details, args?, kwargs?]``"""
-        publication = int(bytes(fields[2]))
-        topic = _details_of(fields[3]).topic or self._topic_by_subscription[int(bytes(fields[1]))]
-        body = event_body(topic, publication, fields[3], fields[4:])
-        self._tell(body, event_id=str(publication))
-
-    def _revoked(self, fields: list[Raw]) -> None:
-        """``[UNSUBSCRIBED, 0, {"subscription", "reason"}]`` (WAMP AP 'Subscription Revocation')."""
-        details = msgspec.json.decode(fields[2]) if len(fields) > 2 else {}
-        topic = self._topic_by_subscription.pop(details.get("subscription", 0), "")
-        self._tell(msgspec.json.encode({"topic": topic, "reason": details.get("reason", "")}), "revoked")
-        if not self._topic_by_subscription:
-            self._is_complete = True
-            self.connection.leave()
 
 
 def _nothing(stream: Stream) -> None:
