@@ -549,8 +549,7 @@ class Realm:
                 outputs += self.broker.revoke(subscription.id, session, NO_LONGER_ALLOWED)
         for registration in list(session.registrations.values()):
             if role.may_register(registration.procedure, registration.match).error is not None:
-                taken = self.dealer.unregister(session, Unregister(0, registration.id))
-                outputs += [output for output in taken if isinstance(output, Announcement)]
+                outputs += self.dealer.revoke(registration.id, session, NO_LONGER_ALLOWED)
         return outputs
 
     def _fail_call(self, caller: Session, error: Error) -> Outputs:

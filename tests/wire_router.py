@@ -69,6 +69,7 @@ FEATURES = {
         "payload_passthru_mode",
         "progressive_call_invocations",
         "progressive_call_results",
+        "registration_revocation",
         "shared_registration",
     ),
 }

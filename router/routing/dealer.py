@@ -32,6 +32,7 @@ invocation id and the options of the first CALL; after the CALL that ends its in
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from msgspec import Struct
 
@@ -53,7 +54,13 @@ from router.routing.calls import (
 from router.routing.deadlines import Deadlines
 from router.routing.options import Refused, choice, flag, passthru, whole_number
 from router.routing.outputs import Delivery, Outputs
-from router.routing.registrations import Registration, Registrations, announce_attached, announce_detached
+from router.routing.registrations import (
+    Registration,
+    Registrations,
+    announce_attached,
+    announce_detached,
+    replaces,
+)
 from router.routing.session import Session
 from router.wamp import uris
 from router.wamp.errors import ProtocolViolation
@@ -72,6 +79,9 @@ from router.wamp.messages import (
     Unregistered,
     Yield,
 )
+
+# The reason that a callee is given whose procedure somebody else took with ``force_reregister``.
+REPLACED: Final = "replaced by force_reregister"
 
 __all__ = ["Dealer", "DealerLimits", "PendingCall", "Registration", "Stream"]
 
@@ -145,20 +155,30 @@ class Dealer:
         """
         Let ``callee`` implement a procedure or pattern; ``timestamp`` is the present time in ISO 8601.
 
-        Outputs: REGISTERED to ``callee``, then ``on_create`` where the registration is new, then
-        ``on_register`` (WAMP AP 'Registration Meta API').
+        With the option ``force_reregister``, which Autobahn and crossbar know, whoever holds it loses it: a
+        service that returns need not wait until its dead connection is found.
+
+        Outputs: what ``revoke`` tells of a registration that was replaced; REGISTERED to ``callee``, then
+        ``on_create`` where the registration is new, then ``on_register`` (WAMP AP 'Registration Meta API').
 
         Errors:
             invalid_argument: ``match``, ``invoke`` or ``forward_timeout`` has a value that is not allowed.
             procedure_already_exists: registered with the policy ``single`` or another one, or by ``callee``.
             limit_exceeded: of registrations of a session, or of shapes of wildcard patterns.
         """
+        registrations = self._registrations
         try:
-            registration, created = self._registrations.add(callee, msg.procedure, msg.options, timestamp)
+            revoked: Outputs = []
+            if msg.options.get("force_reregister") is not None and replaces(msg.options):
+                registrations.check(callee, msg.options)
+                known = registrations.table.get(msg.options.get("match") or uris.EXACT, msg.procedure)
+                revoked = [] if known is None else self.revoke(known.id, None, REPLACED)
+            registration, created = registrations.add(callee, msg.procedure, msg.options, timestamp)
         except Refused as refused:
             return [refusal(callee, msg, refused)]
         registered = Registered(msg.request, registration.id)
-        return [Delivery((callee,), registered), *announce_attached(registration, callee, created)]
+        announced = announce_attached(registration, callee, created)
+        return [*revoked, Delivery((callee,), registered), *announced]
 
     def unregister(self, callee: Session, msg: Unregister) -> Outputs:
         """
@@ -177,6 +197,28 @@ class Dealer:
             text = f"this session holds no registration {msg.registration}"
             return [refusal(callee, msg, Refused(uris.NO_SUCH_REGISTRATION, text))]
         return [Delivery((callee,), Unregistered(msg.request)), *self._detach(registration, callee)]
+
+    def revoke(self, registration_id: int, callee: Session | None, reason: str) -> Outputs:
+        """
+        Take a registration from ``callee``, or from all that hold it: the router's own decision.
+
+        Invocations that were sent stay pending, as after ``unregister``.
+
+        Outputs: UNREGISTERED with request 0, the registration and ``reason``, to each of them that announced
+        ``registration_revocation`` (WAMP AP 'Registration Revocation'); then ``on_unregister`` for each and,
+        when the registration is gone, ``on_delete``. Nothing where nobody concerned holds it.
+        """
+        registration = self._registrations.get(registration_id)
+        if registration is None:
+            return []
+        concerned = registration.callees if callee is None else [callee]
+        holders = [holder for holder in concerned if registration_id in holder.registrations]
+        told = [holder for holder in holders if holder.supports("callee.registration_revocation")]
+        details = {"registration": registration_id, "reason": reason}
+        outputs: Outputs = [Delivery(told, Unregistered(0, details))] if told else []
+        for holder in holders:
+            outputs += self._detach(registration, holder)
+        return outputs
 
     def _detach(self, registration: Registration, callee: Session) -> Outputs:
         gone = self._registrations.remove(registration, callee)

@@ -29,7 +29,7 @@ from router.routing.testaments import SCOPES, Testaments
 from router.wamp import uris
 from router.wamp.messages import Call, Error, Goodbye, Publish, Result
 
-# The reason that a session is given where whoever removed it from a subscription gave none.
+# The reason that a session is given where whoever took something from it gave none.
 REMOVED = "removed by a meta procedure"
 
 # What the router itself tells of a session, and what ``wamp.session.modify_details`` may add to it.
@@ -140,6 +140,7 @@ class MetaApi:
             "wamp.registration.get": (self._get_registration, 1, ()),
             "wamp.registration.list_callees": (self._list_callees, 1, ()),
             "wamp.registration.count_callees": (self._count_callees, 1, ()),
+            "wamp.registration.remove_callee": (self._remove_callee, 3, ("reason",)),
             "wamp.subscription.list": (self._list_subscriptions, 0, ()),
             "wamp.subscription.lookup": (self._lookup_subscription, 2, ()),
             "wamp.subscription.match": (self._match_subscriptions, 1, ()),
@@ -266,6 +267,14 @@ class MetaApi:
         registration_id = _id(args, "registration")
         return _of_registration(registration_id, self._dealer.count_callees(registration_id))
 
+    def _remove_callee(self, caller: Session, args: Args, kwargs: Kwargs) -> MetaResult:
+        registration_id = _id(args, "registration")
+        _of_registration(registration_id, self._dealer.get(registration_id))
+        session, reason = self._removal(args, kwargs)
+        if session is None or registration_id not in session.registrations:
+            raise _holds_not(args[1], f"registration {registration_id}")
+        return MetaResult(outputs=self._dealer.revoke(registration_id, session, reason))
+
     # Subscriptions
 
     def _list_subscriptions(self, caller: Session, args: Args, kwargs: Kwargs) -> MetaResult:
@@ -290,17 +299,24 @@ class MetaApi:
         return _of_subscription(subscription_id, self._broker.count_subscribers(subscription_id))
 
     def _remove_subscriber(self, caller: Session, args: Args, kwargs: Kwargs) -> MetaResult:
-        subscription_id, session_id = _id(args, "subscription"), _id(args[1:], "session")
+        subscription_id = _id(args, "subscription")
+        _of_subscription(subscription_id, self._broker.get(subscription_id))
+        session, reason = self._removal(args, kwargs)
+        if session is None or subscription_id not in session.subscriptions:
+            raise _holds_not(args[1], f"subscription {subscription_id}")
+        return MetaResult(outputs=self._broker.revoke(subscription_id, session, reason))
+
+    def _removal(self, args: Args, kwargs: Kwargs) -> tuple[Session | None, str]:
+        """Read the second and third argument: who is removed, and why."""
+        session_id = _id(args[1:], "session")
         reason = kwargs.get("reason") if len(args) < 3 or args[2] is None else args[2]
         if not isinstance(reason, str | None):
             raise _invalid("reason", "a string")
-        subscription = self._broker.get(subscription_id)
-        _of_subscription(subscription_id, subscription)
-        session = self._sessions.get(session_id)
-        if session is None or subscription_id not in session.subscriptions:
-            text = f"no session {session_id} holds the subscription {subscription_id}"
-            raise Refused(uris.NO_SUCH_SESSION, text)
-        return MetaResult(outputs=self._broker.revoke(subscription_id, session, reason or REMOVED))
+        return self._sessions.get(session_id), reason or REMOVED
+
+
+def _holds_not(session_id: Any, what: str) -> Refused:
+    return Refused(uris.NO_SUCH_SESSION, f"no session {session_id} holds the {what}")
 
 
 def _answer(

@@ -10,7 +10,7 @@ Rules of this file:
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from router.routing.matching import PatternTable, TooManyShapes
 from router.routing.options import Refused, choice, flag
@@ -30,6 +30,15 @@ ON_CREATE: Final = "wamp.registration.on_create"
 ON_REGISTER: Final = "wamp.registration.on_register"
 ON_UNREGISTER: Final = "wamp.registration.on_unregister"
 ON_DELETE: Final = "wamp.registration.on_delete"
+
+
+class RegisterOptions(NamedTuple):
+    """``REGISTER.Options`` as far as the registrations use them."""
+
+    match: str
+    invoke: str
+    forward_timeout: bool
+    disclose_caller: bool
 
 
 class Registration:
@@ -159,20 +168,32 @@ class Registrations:
                 the registration takes no other callee, or not this one, or not with this policy
                 (WAMP AP 'Shared Registration'), ``limit_exceeded`` where a limit is reached.
         """
-        match = choice(options, "match", uris.MATCH_POLICIES)
-        invoke = choice(options, "invoke", INVOCATION_POLICIES)
-        forward_timeout = flag(options, "forward_timeout")
-        disclose_caller = flag(options, "disclose_caller")
-        known = self.table.get(match, procedure)
+        asked = self.check(callee, options)
+        known = self.table.get(asked.match, procedure)
         if known is not None:
-            _check_joins(known, callee, invoke)
+            _check_joins(known, callee, asked.invoke)
+        registration = known or self._create(procedure, asked.match, asked.invoke, created)
+        registration.attach(callee, asked.forward_timeout, asked.disclose_caller)
+        callee.registrations[registration.id] = registration
+        return registration, known is None
+
+    def check(self, callee: Session, options: Mapping[str, Any]) -> "RegisterOptions":
+        """
+        Check what can be checked without a look at the registration that is there.
+
+        Raises:
+            Refused: with ``invalid_argument`` for a bad option, ``limit_exceeded`` at the limit.
+        """
+        asked = RegisterOptions(
+            choice(options, "match", uris.MATCH_POLICIES),
+            choice(options, "invoke", INVOCATION_POLICIES),
+            flag(options, "forward_timeout"),
+            flag(options, "disclose_caller"),
+        )
         if len(callee.registrations) >= self.limit_per_session:
             text = f"limit registrations_per_session={self.limit_per_session} is reached"
             raise Refused(uris.LIMIT_EXCEEDED, text)
-        registration = known or self._create(procedure, match, invoke, created)
-        registration.attach(callee, forward_timeout, disclose_caller)
-        callee.registrations[registration.id] = registration
-        return registration, known is None
+        return asked
 
     def _create(self, procedure: str, match: str, invoke: str, created: str) -> Registration:
         registration = Registration(self._last_id + 1, procedure, match, invoke, created)
@@ -193,6 +214,16 @@ class Registrations:
         self.table.remove(registration.match, registration.procedure)
         del self._by_id[registration.id]
         return True
+
+
+def replaces(options: Mapping[str, Any]) -> bool:
+    """
+    Tell whether a REGISTER takes the place of whoever holds the procedure: ``force_reregister``.
+
+    Raises:
+        Refused: ``invalid_argument``; it is neither true nor false.
+    """
+    return flag(options, "force_reregister")
 
 
 def _check_joins(known: Registration, callee: Session, invoke: str) -> None:

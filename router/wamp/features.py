@@ -29,6 +29,7 @@ DEALER: Final = (
     "progressive_call_invocations",
     "progressive_call_results",
     "registration_meta_api",
+    "registration_revocation",
     "session_meta_api",
     "shared_registration",
     "testament_meta_api",
