@@ -62,6 +62,14 @@ class Permission(Section, frozen=True, kw_only=True):
             "they ask for it.",
         ),
     ] = "on_request"
+    trust_level: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)] | None,
+        Meta(
+            description="Told to callees and subscribers with each call and event of such a session "
+            "(`trustlevel`): 0 is the lowest trust, what more means is the application's. Without it, "
+            "nothing is told.",
+        ),
+    ] = None
 
 
 class RoleConfig(Section, frozen=True, kw_only=True):

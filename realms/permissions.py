@@ -35,6 +35,7 @@ class Grant(Struct, frozen=True):
     ``error`` is the URI of the error that refuses it, ``None`` where it is allowed;
     ``text`` explains it to the client. ``discloses``: unasked; ``may_disclose``: when asked.
     ``plain``: allowed, and nothing else is to be looked at. ``own``: allowed, and the realm answers itself.
+    ``trust_level``: what callees or subscribers are told of the caller or publisher; ``None``: nothing.
     """
 
     error: str | None = None
@@ -43,6 +44,7 @@ class Grant(Struct, frozen=True):
     may_disclose: bool = True
     plain: bool = False
     own: bool = False
+    trust_level: int | None = None
 
 
 class Role:
@@ -138,7 +140,8 @@ class Role:
         return Grant(
             discloses=disclosure == "always",
             may_disclose=disclosure != "never",
-            plain=disclosure != "always",
+            plain=disclosure != "always" and permission.trust_level is None,
+            trust_level=permission.trust_level,
         )
 
     def _covering(self, action: str, uri: str, match: str) -> Permission | None:

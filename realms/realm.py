@@ -416,7 +416,7 @@ class Realm:
         if grant.own:
             outputs = self._own_calls.begin_with_options(session, msg, now)
         else:
-            outputs = self.dealer.call(session, msg, now, disclose)
+            outputs = self.dealer.call(session, msg, now, disclose, grant.trust_level)
         deadline = self.next_deadline()
         if deadline is not None:
             self._environment.wake_at(self.name, deadline)

@@ -226,14 +226,21 @@ class Dealer:
 
     # Calls
 
-    def call(self, caller: Session, msg: Call, now: float, disclose: bool | None = None) -> Outputs:
+    def call(
+        self,
+        caller: Session,
+        msg: Call,
+        now: float,
+        disclose: bool | None = None,
+        trust_level: int | None = None,
+    ) -> Outputs:
         """
         Invoke the best matching registration (WAMP AP 'Pattern-based Registrations').
 
         A CALL with the request id of a pending call continues its progressive invocation: options
         other than ``progress`` are ignored (WAMP AP 'Progressive Call Invocations'). ``disclose``
         says whether the callee is told who calls; ``None``: if it asked for that with its registration
-        (WAMP AP 'Caller Identification').
+        (WAMP AP 'Caller Identification'). ``trust_level`` is told the callee (WAMP AP 'Call Trust Levels').
 
         Outputs: INVOCATION to one callee.
 
@@ -251,14 +258,14 @@ class Dealer:
         request = msg.request
         calls = caller.calls
         registration = self._exact.get(msg.procedure)
-        if registration is None or msg.options or disclose or request in calls:
-            return self._call_with_options(caller, msg, now, disclose)
+        if registration is None or msg.options or disclose or trust_level is not None or request in calls:
+            return self._call_with_options(caller, msg, now, disclose, trust_level)
         callee = registration.sole
         if callee is None or len(calls) >= self._max_calls:
-            return self._call_with_options(caller, msg, now, disclose)
+            return self._call_with_options(caller, msg, now, disclose, trust_level)
         invocations = callee.invocations
         if len(invocations) >= self._max_invocations:
-            return self._call_with_options(caller, msg, now, disclose)
+            return self._call_with_options(caller, msg, now, disclose, trust_level)
         request_id = callee.next_invocation_id
         callee.next_invocation_id = request_id + 1
         calls[request] = invocations[request_id] = pending = PendingCall(
@@ -272,17 +279,21 @@ class Dealer:
         invocation = Invocation(request_id, registration.id, {}, msg.args, msg.kwargs)
         return [Delivery((callee,), invocation, caller.serializer)]
 
-    def _call_with_options(self, caller: Session, msg: Call, now: float, disclose: bool | None) -> Outputs:
+    def _call_with_options(
+        self, caller: Session, msg: Call, now: float, disclose: bool | None, trust_level: int | None
+    ) -> Outputs:
         pending = caller.calls.get(msg.request)
         if pending is not None:
             return self._continue(pending, msg)
         check_announced(caller, msg.options)
         try:
-            return self._invoke(caller, msg, now, disclose)
+            return self._invoke(caller, msg, now, disclose, trust_level)
         except Refused as refused:
             return [refusal(caller, msg, refused)]
 
-    def _invoke(self, caller: Session, msg: Call, now: float, disclose: bool | None) -> Outputs:
+    def _invoke(
+        self, caller: Session, msg: Call, now: float, disclose: bool | None, trust_level: int | None
+    ) -> Outputs:
         options = msg.options
         registration = self._registrations.table.best(msg.procedure)
         if registration is None:
@@ -300,6 +311,8 @@ class Dealer:
         if disclose is None:
             disclose = callee in registration.asks_for_caller
         details = describe(registration, caller, msg, disclose)
+        if trust_level is not None:
+            details["trustlevel"] = trust_level
         if wants_progress:
             # Told to every callee: one that knows no progress ignores it, and autobahn-js and wampy.js
             # send progressive results without announcing what the specification asks for.

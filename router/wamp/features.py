@@ -23,6 +23,7 @@ BROKER: Final = (
 DEALER: Final = (
     "call_canceling",
     "call_timeout",
+    "call_trustlevels",
     "caller_identification",
     "pattern_based_registration",
     "payload_passthru_mode",
