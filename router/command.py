@@ -79,13 +79,15 @@ def _run(options: argparse.Namespace) -> int:
 
     from realms.extension import ExtensionError
     from router import process
+    from router.log import LogLevels
     from router.node import Node, reload_on_sighup
 
-    globalLogBeginner.beginLoggingTo(
-        [process.log_observer(configuration.node.log, None)], redirectStandardIO=False
-    )
+    settings = configuration.node.log
+    levels = LogLevels(settings)
+    globalLogBeginner.beginLoggingTo([process.log_observer(settings, None, levels)], redirectStandardIO=False)
     process.raise_open_file_limit()
     node = Node(configuration, reactor)
+    node.log_levels = levels
     code = 0
 
     def start() -> None:

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from operator import attrgetter
 from random import Random, SystemRandom
 from typing import Any
 
@@ -32,6 +33,7 @@ from realms.world import Environment
 from router import __version__
 from router.config_directory import Configuration
 from router.endpoint_strings import with_backlog
+from router.log import LogLevels
 from router.mounts import mounts_of
 from router.node_config import WebSocketTransport
 from router.pulse import BEAT_SECONDS, Pulse
@@ -59,6 +61,7 @@ class Node(Service):
 
     :ivar counters: what happened since the start, name -> number
     :ivar directory: the open realms
+    :ivar log_levels: what is kept of the log, where the log is the router's own
     :ivar pulse: notices when it is late
     :ivar ports: name of the transport -> the listening port (``IListeningPort``)
     :ivar reactor: the Twisted reactor in which it runs
@@ -70,6 +73,7 @@ class Node(Service):
     def __init__(self, configuration: Configuration, reactor: Any) -> None:
         self.configuration = configuration
         self.counters: Counter[str] = Counter()
+        self.log_levels: LogLevels | None = None
         self.ports: dict[str, Any] = {}
         self.listeners: list[Listener] = []
         self.directory = Directory(random_session_id)
@@ -298,8 +302,10 @@ class Node(Service):
                 context.renew()
             except Exception as error:
                 self.log.error("transport {name} keeps its certificate: {error}", name=name, error=error)
-        for key in ("transports", "log", "reload_interval_ms", "data_dir"):
-            if getattr(configuration.node, key) != getattr(self.configuration.node, key):
+        self._take_log_levels(configuration.node.log)
+        for key in ("transports", "log.format", "reload_interval_ms", "data_dir"):
+            changed = attrgetter(key)
+            if changed(configuration.node) != changed(self.configuration.node):
                 self.log.warn("changed {key} in router.yaml: takes effect at the next start", key=key)
         realms = self.directory.realms
         for name in set(realms) - set(configuration.realms):
@@ -314,6 +320,11 @@ class Node(Service):
         self.log.info("configuration reloaded; realms: {realms}", realms=", ".join(realms) or "none")
         for warning in configuration.warnings:
             self.log.warn("{warning}", warning=warning)
+
+    def _take_log_levels(self, settings: Any) -> None:
+        """Take the levels of the configuration, if they changed there; what was set by hand ends then."""
+        if self.log_levels is not None and settings != self.configuration.node.log:
+            self.log_levels.configure(settings)
 
     def _prepare(self, configuration: Configuration) -> tuple[dict[str, Realm], dict[str, RealmChange]]:
         """

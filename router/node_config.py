@@ -126,13 +126,23 @@ TimeoutMs = Annotated[
 ]
 
 
+LogLevel = Annotated[Literal["critical", "error", "warn", "info", "debug"], Meta(title="level")]
+Namespace = Annotated[
+    str, Meta(title="namespace", description="As a line of JSON names it.", min_length=1, max_length=128)
+]
+
+
 class Log(Section, frozen=True, kw_only=True):
     """What is logged, and how."""
 
-    level: Annotated[
-        Literal["critical", "error", "warn", "info", "debug"],
-        Meta(title="level", description="The least severe level that is logged."),
-    ] = "info"
+    level: Annotated[LogLevel, Meta(description="The least severe level that is logged.")] = "info"
+    levels: Annotated[
+        dict[Namespace, LogLevel],
+        Meta(
+            description="Other levels for some parts of the router, with all below them.",
+            examples=[{"router.connection": "debug"}],
+        ),
+    ] = {}
     format: Annotated[
         Literal["text", "json"],
         Meta(title="format", description="Lines for people, or one JSON object a line."),

@@ -12,11 +12,10 @@ from twisted.logger import (
     FileLogObserver,
     FilteringLogObserver,
     Logger,
-    LogLevel,
-    LogLevelFilterPredicate,
     formatEventAsClassicLogText,
-    jsonFileLogObserver,
 )
+
+from router.log import LogLevels, json_line
 
 log = Logger("router.process")
 
@@ -30,8 +29,12 @@ ENOUGH_OPEN_FILES: Final = 4096
 GC_THRESHOLDS: Final = (50_000, 50, 1000)
 
 
-def log_observer(settings: Any, path: str | None) -> Any:
-    """Make the observer for the ``log`` section of router.yaml; without ``path``, standard output."""
+def log_observer(settings: Any, path: str | None, levels: LogLevels) -> Any:
+    """
+    Make the observer for the ``log`` section of router.yaml; without ``path``, standard output.
+
+    ``levels`` decides what is kept, now and when it changes.
+    """
     if path is None:
         file: Any = sys.stdout
     else:
@@ -39,11 +42,10 @@ def log_observer(settings: Any, path: str | None) -> Any:
 
         file = LogFile.fromFullPath(path)
     if settings.format == "json":
-        observer: Any = jsonFileLogObserver(file)
+        observer: Any = FileLogObserver(file, json_line)
     else:
         observer = FileLogObserver(file, formatEventAsClassicLogText)
-    level = LogLevel.lookupByName(settings.level)
-    predicate: Any = LogLevelFilterPredicate(defaultLogLevel=level)
+    predicate: Any = levels
     return FilteringLogObserver(observer, [predicate])
 
 

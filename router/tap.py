@@ -18,6 +18,7 @@ from realms.extension import ExtensionError
 from router import __version__, process
 from router.config_directory import DEFAULT_DIRECTORY, Configuration, load
 from router.configuration import ConfigurationError
+from router.log import LogLevels
 
 HELP = f"""
 A WAMP router (Concord {__version__}).
@@ -69,6 +70,7 @@ class Options(usage.Options):
             "Directory with router.yaml and realms/ (default: ./config, else the shipped one)",
         ),
     ]
+    log_levels: LogLevels | None = None
     log_observer: Any = None  # what router.yaml asks for, unless twistd was given a logger of its own
     optFlags = [("check", None, "Check the configuration and exit: 0 if it is good, 1 if not")]
 
@@ -91,7 +93,9 @@ class Options(usage.Options):
             logfile = self.parent.get("logfile")
             to_terminal = self.parent.get("nodaemon") and not logfile
             target = None if to_terminal or logfile == "-" else logfile or "twistd.log"
-            self.log_observer = process.log_observer(self.configuration.node.log, target)
+            settings = self.configuration.node.log
+            self.log_levels = LogLevels(settings)
+            self.log_observer = process.log_observer(settings, target, self.log_levels)
 
 
 class _Router(MultiService):
@@ -103,6 +107,7 @@ class _Router(MultiService):
         super().__init__()
         self._configuration = options.configuration
         self._log_observer = options.log_observer
+        self._log_levels = options.log_levels
         self._twistd: Any = options.parent or {}
 
     def setServiceParent(self, parent: Any) -> None:
@@ -118,6 +123,7 @@ class _Router(MultiService):
 
         process.raise_open_file_limit()
         node = Node(self._configuration, reactor)
+        node.log_levels = self._log_levels
         node.setServiceParent(self)
         try:
             super().privilegedStartService()

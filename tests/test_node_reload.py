@@ -191,10 +191,11 @@ class TestMistakes:
     async def test_changes_that_need_a_start_are_named(self, bench: Bench) -> None:
         node = bench.node()
         transports = [{**WEBSOCKET, "path": "/other"}]
-        write(bench.directory, None, transports=transports, log={"level": "debug"}, goodbye_timeout_ms=77)
+        write(bench.directory, None, transports=transports, log={"format": "json"}, goodbye_timeout_ms=77)
         await soon(node.reload())
         assert bench.log.lines("warn") == [
-            f"changed {key} in router.yaml: takes effect at the next start" for key in ("transports", "log")
+            f"changed {key} in router.yaml: takes effect at the next start"
+            for key in ("transports", "log.format")
         ]
         await (await connect(node.ports["ws"])).leave()
         assert node.configuration.node.goodbye_timeout_ms == 77

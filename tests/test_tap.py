@@ -77,11 +77,11 @@ class TestInTheForeground:
     def test_the_log_that_the_configuration_asks_for(self, tmp_path: Path) -> None:
         write(tmp_path, {**FREE, "log": {"format": "json", "level": "info"}})
         with Running("twistd", "-n", "router", "-c", "myrouter", cwd=tmp_path) as router:
-            router.until("Concord {version}")
+            router.until(f"Concord {__version__}")
             until_listening(router)
             router.stop()
-        records = [json.loads(line.lstrip("\x1e")) for line in router.lines]
-        assert any(record.get("version") == __version__ for record in records)
+        records = [json.loads(line) for line in router.lines]
+        assert any(record.get("fields") == {"version": __version__} for record in records)
 
     def test_the_log_goes_to_the_file_that_twistd_names(self, tmp_path: Path) -> None:
         write(tmp_path, {**FREE, "log": {"level": "warn"}})
