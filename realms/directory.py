@@ -8,12 +8,26 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from realms.auth import Identity, Method, Proof, denied
+from msgspec import Struct
+
+from realms.auth import Beginning, Identity, Method, Proof, Question, Skip, denied, failed
 from realms.realm import Realm
-from router.routing.handshake import Admission, Challenge, Peer, Refusal
+from realms.router_calls import Answer
+from router.routing.handshake import Admission, Challenge, Decision, Later, Peer, Refusal
 from router.routing.session import CLIENT_ROLES, announced_features
 from router.wamp import uris
 from router.wamp.messages import Authenticate, Hello
+
+
+class Entrant(Struct):
+    """A client on its way in, with the methods that it named and that have not been asked yet."""
+
+    hello: Hello
+    peer: Peer
+    session_id: int
+    methods: list[Method]
+    method: Method | None = None  # the one that decides now
+    skipped: list[str] = []
 
 
 class Directory:
@@ -27,8 +41,8 @@ class Directory:
         self.realms: dict[str, Realm] = {}
         self._new_session_id = new_session_id
 
-    def enter(self, hello: Hello, peer: Peer) -> Admission | Challenge | Refusal:
-        """Answer a HELLO: WELCOME at once, a CHALLENGE, or ABORT."""
+    def enter(self, hello: Hello, peer: Peer) -> Decision | Later[Decision]:
+        """Answer a HELLO: WELCOME, a CHALLENGE or ABORT, at once or later."""
         realm = self.realms.get(hello.realm)
         if realm is None or (peer.realms is not None and hello.realm not in peer.realms):
             return _no_such_realm(hello)
@@ -37,17 +51,12 @@ class Directory:
             return Refusal(uris.PROTOCOL_VIOLATION, problem)
         if realm.is_full():
             return _full(realm)
-        method = _choose(hello, realm.methods)
-        if method is None:
+        methods = _chosen(hello, realm.methods)
+        if not methods:
             offered = ", ".join(realm.methods) or "none"
             why = f"asked for {hello.details.get('authmethods')!r:.100}, the realm offers {offered}"
             return Refusal(uris.NO_MATCHING_AUTH_METHOD, f"this realm offers: {offered}", why)
-        session_id = self._free_session_id()
-        decision = method.begin(hello, peer, session_id)
-        if isinstance(decision, Proof):
-            verify = partial(self._verify, hello, peer, session_id, decision)
-            return Challenge(method.name, decision.extra, verify)
-        return self._judge(hello, peer, session_id, decision)
+        return self._begin(Entrant(hello, peer, self._free_session_id(), methods))
 
     def enter_as(self, identity: Identity, hello: Hello, peer: Peer) -> Admission | Refusal:
         """Answer the HELLO of a component in this process, whose identity is given."""
@@ -56,10 +65,40 @@ class Directory:
             return Refusal(uris.PROTOCOL_VIOLATION, problem)
         return self._judge(hello, peer, self._free_session_id(), identity)
 
-    def _verify(
-        self, hello: Hello, peer: Peer, session_id: int, proof: Proof, message: Authenticate
-    ) -> Admission | Refusal:
-        return self._judge(hello, peer, session_id, proof.verify(message))
+    def _begin(self, entrant: Entrant) -> Decision | Later[Decision]:
+        """Ask the next of the methods that the client named."""
+        if not entrant.methods:
+            return denied("; ".join(entrant.skipped))
+        method = entrant.method = entrant.methods.pop(0)
+        return self._settle(entrant, method.begin(entrant.hello, entrant.peer, entrant.session_id))
+
+    def _settle(self, entrant: Entrant, decision: Beginning) -> Decision | Later[Decision]:
+        if isinstance(decision, Skip):
+            entrant.skipped.append(decision.why)
+            return self._begin(entrant)
+        if isinstance(decision, Question):
+            return self._ask(entrant, decision)
+        if isinstance(decision, Proof):
+            assert entrant.method is not None
+            return Challenge(entrant.method.name, decision.extra, partial(self._verify, entrant, decision))
+        return self._judge(entrant.hello, entrant.peer, entrant.session_id, decision)
+
+    def _verify(self, entrant: Entrant, proof: Proof, message: Authenticate) -> Any:
+        return self._settle(entrant, proof.verify(message))
+
+    def _ask(self, entrant: Entrant, question: Question) -> Refusal | Later[Decision]:
+        """Let a procedure be called; the client waits, and nobody else does."""
+        realm = self.realms.get(question.realm or entrant.hello.realm)
+        if realm is None:
+            return failed(f"no realm {question.realm!r} here to ask {question.procedure}")
+        later: Later[Decision] = Later()
+
+        def answered(answer: Answer) -> None:
+            later.decide(lambda: self._settle(entrant, question.judge(answer)))
+
+        calls = realm.router_calls
+        later.source = calls.call(question.procedure, question.args, None, question.timeout_ms, answered)
+        return later
 
     def _judge(
         self, hello: Hello, peer: Peer, session_id: int, decision: Identity | Refusal
@@ -107,9 +146,11 @@ def _problem_of(hello: Hello) -> str | None:
     return None
 
 
-def _choose(hello: Hello, methods: Mapping[str, Method]) -> Method | None:
-    """Take the client's first method that the realm offers; a client that names none is anonymous."""
-    for name in hello.details.get("authmethods") or ["anonymous"]:
-        if isinstance(name, str) and name in methods:
-            return methods[name]
-    return None
+def _chosen(hello: Hello, methods: Mapping[str, Method]) -> list[Method]:
+    """Take the client's methods that the realm offers, in its order; one that names none is anonymous."""
+    named = hello.details.get("authmethods") or ["anonymous"]
+    return [methods[name] for name in dict.fromkeys(filter(_is_text, named)) if name in methods]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)

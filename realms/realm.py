@@ -358,7 +358,7 @@ class Realm:
         self.heartbeat = config.heartbeat
         reserved = uris.RESERVED + tuple(f"{name}." for name in config.extensions)
         self.roles = compile_roles(config.roles, config.uri_check, config.limits.uri_length, reserved)
-        self.methods = methods_of(config.authentication)
+        self.methods = methods_of(config.authentication, self.roles)
         self._strict_ids = config.strict_ids
         self._welcome_roles = features.welcome_roles(config.meta_api.enabled)
         self._own_calls.limit = config.limits.pending_calls_per_session

@@ -19,7 +19,7 @@ from realms.world import Cancellable, World
 from router.routing.dealer import Dealer
 from router.routing.session import Session
 from router.wamp import uris
-from router.wamp.messages import Call, Cancel, Error, Message, Result
+from router.wamp.messages import Call, Cancel, Error, Message, Result, ResultArgs
 from router.wamp.serializers import Serializer
 
 ROUTER: Final = 0  # the id of the router's own session: no client has it
@@ -102,7 +102,7 @@ class RouterCalls:
             self._end(call, Failed(uris.TIMEOUT, f"no answer within {timeout_ms} ms"))
 
     def _receive(self, message: Message, origin: Serializer | None) -> None:
-        if isinstance(message, Result | Error):
+        if isinstance(message, Result | ResultArgs | Error):
             call = self._pending.get(message.request)
             if call is not None:
                 self._end(call, _answer_of(message, origin))
@@ -138,9 +138,10 @@ class RouterCall:
         self._calls.cancel(self)
 
 
-def _answer_of(message: Result | Error, origin: Serializer | None) -> Answer:
-    args, kwargs = _plain(message.args, origin), _plain(message.kwargs, origin)
-    if isinstance(message, Result):
+def _answer_of(message: Result | ResultArgs | Error, origin: Serializer | None) -> Answer:
+    args = _plain(message.args, origin)
+    kwargs = None if isinstance(message, ResultArgs) else _plain(message.kwargs, origin)
+    if not isinstance(message, Error):
         return Answered(args or [], kwargs or {})
     text = args[0] if args and isinstance(args[0], str) else ""
     return Failed(message.error, text)

@@ -96,6 +96,7 @@ def load(
     _check_realm_names(realms)
     _check_realms_of_transports(node, realms)
     _check_anonymous_access(node, realms)
+    _check_realms_of_authenticators(realms)
 
     documents: list[Document[Any]] = [node, *realms]
     problems = [problem for document in documents for problem in document.problems]
@@ -142,6 +143,14 @@ def _check_realms_of_transports(node: Document[NodeConfig], realms: list[Documen
         for path, name in node.select("transports", None, *keys, None):
             if name not in names:
                 node.add(path, f"unknown realm {quoted(str(name))}{did_you_mean(str(name), names)}")
+
+
+def _check_realms_of_authenticators(realms: list[Document[RealmConfig]]) -> None:
+    names = [name_of(realm) for realm in realms]
+    for realm in realms:
+        for path, name in realm.select("authentication", None, "authenticator_realm"):
+            if name not in names:
+                realm.add(path, f"unknown realm {quoted(str(name))}{did_you_mean(str(name), names)}")
 
 
 def _check_anonymous_access(node: Document[NodeConfig], realms: list[Document[RealmConfig]]) -> None:

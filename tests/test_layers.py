@@ -52,7 +52,7 @@ LAYERS: dict[str, set[str]] = {
         *("realms.history.config", "realms.webhook_config"),
     },
     "realms.history.config": {CONFIGURATION, "router.wamp.uris"},
-    "realms.auth.config": {CONFIGURATION, "realms.auth.keys"},
+    "realms.auth.config": {CONFIGURATION, "realms.auth.keys", "router.wamp.uris"},
     "realms.auth.keys": set(),
     "realms.dstm.client": {f"realms.dstm.{name}" for name in DSTM_CORE},
     TRANSPORT: {WAMP, ROUTING},

@@ -2,18 +2,24 @@
 Authentication methods, one module each.
 
 A method is asked once for each HELLO. It either knows the client at once (``Identity``), or
-asks for a proof (``Proof``), or refuses (``Refusal``). What a refusal tells the client never
-says whether the ``authid`` exists; the reason is for the log.
+asks for a proof (``Proof``), or refuses (``Refusal``), or wants a procedure to be asked first
+(``Question``), or leaves the client to the next method that it named (``Skip``). What a refusal tells
+the client never says whether the ``authid`` exists; the reason is for the log.
+
+A method is pure: it never calls or waits itself.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
 from router.routing.handshake import Peer, Refusal
 from router.wamp import uris
 from router.wamp.messages import Authenticate, Hello
+
+if TYPE_CHECKING:
+    from realms.router_calls import Answer
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -30,7 +36,31 @@ class Proof(Struct, frozen=True):
     """What a client is asked for: CHALLENGE.extra, and the judge of its AUTHENTICATE."""
 
     extra: dict[str, Any]
-    verify: Callable[[Authenticate], Identity | Refusal]
+    verify: "Callable[[Authenticate], Verdict]"
+
+
+class Question(Struct, frozen=True):
+    """
+    What a procedure has to be asked: ``judge`` makes the decision of its answer.
+
+    ``realm`` is where the procedure is; ``None`` means the realm that the client joins.
+    """
+
+    procedure: str
+    realm: str | None
+    args: list[Any]
+    timeout_ms: int
+    judge: "Callable[[Answer], Beginning]"
+
+
+class Skip(Struct, frozen=True):
+    """This method has nothing to say about this client; the reason is for the log."""
+
+    why: str
+
+
+Verdict = Identity | Refusal | Question  # of a proof
+Beginning = Identity | Proof | Refusal | Question | Skip
 
 
 class Method(Protocol):
@@ -38,7 +68,11 @@ class Method(Protocol):
 
     name: str
 
-    def begin(self, hello: Hello, peer: Peer, session_id: int) -> Identity | Proof | Refusal: ...
+    def begin(self, hello: Hello, peer: Peer, session_id: int) -> Beginning: ...
+
+    def knows(self, hello: Hello, peer: Peer) -> bool:
+        """Tell whether somebody of the configuration is meant; an authenticator is asked about others."""
+        ...
 
     def still_allows(self, identity: Identity) -> bool:
         """Tell whether ``identity`` would get the same role today."""
@@ -48,6 +82,11 @@ class Method(Protocol):
 def denied(why: str) -> Refusal:
     """Refuse for a reason that the client is not told."""
     return Refusal(uris.AUTHENTICATION_DENIED, "authentication failed", why)
+
+
+def failed(why: str) -> Refusal:
+    """Refuse because it could not be decided, for a reason that the client is not told."""
+    return Refusal(uris.AUTHENTICATION_FAILED, "authentication failed", why)
 
 
 def missing_authid() -> Refusal:

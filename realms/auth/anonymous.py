@@ -14,10 +14,13 @@ class AnonymousMethod:
     name = "anonymous"
 
     def __init__(self, config: Anonymous) -> None:
-        self._role = config.role
+        self._role = config.role or ""  # no role is called so
 
     def begin(self, hello: Hello, peer: Peer, session_id: int) -> Identity:
         return Identity(authid=secrets.token_hex(12), role=self._role, authmethod=self.name)
+
+    def knows(self, hello: Hello, peer: Peer) -> bool:
+        return self._role != ""
 
     def still_allows(self, identity: Identity) -> bool:
         return identity.role == self._role

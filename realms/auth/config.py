@@ -13,9 +13,11 @@ from msgspec import Meta
 
 from realms.auth import keys
 from router.configuration import Document, Path, Secret, Section, path_text, quoted
+from router.wamp.uris import is_reserved, is_valid
 
 
-def _check_name(name: str) -> str | None:
+def check_name(name: str) -> str | None:
+    """Say what is wrong with the name of a role or of somebody."""
     return None if name.strip() and name.isprintable() else f"must be visible text, got {quoted(name)}"
 
 
@@ -24,14 +26,20 @@ SCRAM_KEYS: Final = (("stored_key", "server_key"), ("autobahn_stored_key", "auto
 _LEAST_PBKDF2_ITERATIONS: Final = 4096  # RFC 7677, 4
 
 
+def _check_authenticator(uri: str) -> str | None:
+    if not is_valid(uri):
+        return f"must be the URI of a procedure, as 'com.example.authenticate', got {quoted(uri)}"
+    return f"{quoted(uri)} is the router's own: no client can register it" if is_reserved(uri) else None
+
+
 Role = Annotated[
     str,
     Meta(
         title="role", description="The role of such a session, one of `roles`.", extra={"refers_to": "roles"}
     ),
 ]
-RoleName = Annotated[str, Meta(title="role", extra={"check": _check_name})]
-AuthId = Annotated[str, Meta(title="authid", extra={"check": _check_name})]
+RoleName = Annotated[str, Meta(title="role", extra={"check": check_name})]
+AuthId = Annotated[str, Meta(title="authid", extra={"check": check_name})]
 
 
 def _check_public_key(text: str) -> str | None:
@@ -96,10 +104,42 @@ class Principal(Section, frozen=True, kw_only=True):
         return end is not None and datetime.now(UTC) >= end
 
 
-class Anonymous(Section, frozen=True, kw_only=True):
+class Authenticated(Section, frozen=True, kw_only=True):
+    """A method whose clients a procedure may know (WAMP 'Dynamic Authentication API')."""
+
+    authenticator: Annotated[
+        Annotated[str, Meta(extra={"check": _check_authenticator})] | None,
+        Meta(
+            description="A procedure that is asked about clients who are not configured here; it returns "
+            "the role, or a mapping.",
+            examples=["com.example.authenticate"],
+        ),
+    ] = None
+    authenticator_realm: Annotated[
+        str | None,
+        Meta(
+            description="The realm that has the procedure; by default this one.",
+            examples=["com.example.staff"],
+        ),
+    ] = None
+    authenticator_timeout_ms: Annotated[
+        int,
+        Meta(
+            description="Time for its answer; then the client is refused. The transport's "
+            "`handshake_timeout_ms` should be longer.",
+            ge=10,
+            le=600_000,
+        ),
+    ] = 3_000
+
+
+class Anonymous(Authenticated, frozen=True, kw_only=True):
     """Sessions that give no proof of who they are. Without this section they are refused."""
 
-    role: Role
+    role: Annotated[
+        Role | None,
+        Meta(description="The role of such a session, one of `roles`. Required without an `authenticator`."),
+    ] = None
 
 
 class TicketPrincipal(Principal, frozen=True, kw_only=True):
@@ -108,7 +148,7 @@ class TicketPrincipal(Principal, frozen=True, kw_only=True):
     secret: Annotated[Secret, Meta(description="The ticket.")]
 
 
-class Ticket(Section, frozen=True, kw_only=True):
+class Ticket(Authenticated, frozen=True, kw_only=True):
     """Authentication by a secret that is sent as it is (WAMP 'Ticket-based Authentication')."""
 
     principals: Annotated[
@@ -136,7 +176,7 @@ class WampCraPrincipal(Principal, frozen=True, kw_only=True):
     keylen: Annotated[int, Meta(description="Length of the derived key in bytes.", ge=16, le=64)] = 32
 
 
-class WampCra(Section, frozen=True, kw_only=True):
+class WampCra(Authenticated, frozen=True, kw_only=True):
     """Authentication by challenge and response (WAMP 'Challenge Response Authentication')."""
 
     principals: Annotated[
@@ -183,7 +223,7 @@ class ScramPrincipal(Principal, frozen=True, kw_only=True):
     autobahn_server_key: Annotated[Secret | None, Meta(description="ServerKey, likewise.")] = None
 
 
-class Scram(Section, frozen=True, kw_only=True):
+class Scram(Authenticated, frozen=True, kw_only=True):
     """Authentication by password (WAMP 'Salted Challenge Response Authentication'), in both dialects."""
 
     principals: Annotated[
@@ -211,7 +251,7 @@ class TrustedKeys(Principal, frozen=True, kw_only=True):
     keys: Annotated[tuple[PublicKey, ...], Meta(description="Their public keys, likewise.", min_length=1)]
 
 
-class Cryptosign(Section, frozen=True, kw_only=True):
+class Cryptosign(Authenticated, frozen=True, kw_only=True):
     """Authentication by Ed25519 key pairs (WAMP 'Cryptosign-based Authentication')."""
 
     principals: Annotated[
@@ -266,7 +306,7 @@ class TlsPrincipal(Principal, frozen=True, kw_only=True):
     ] = ()
 
 
-class Tls(Section, frozen=True, kw_only=True):
+class Tls(Authenticated, frozen=True, kw_only=True):
     """Authentication by the client's TLS certificate."""
 
     principals: Annotated[
@@ -293,6 +333,8 @@ def check_authentication(document: Document[Any]) -> None:
     _check_scram(document)
     _check_signing_keys(document)
     _check_certificates(document)
+    _check_anonymous(document)
+    _check_authenticators(document)
 
 
 def _check_derived_keys(document: Document[Any]) -> None:
@@ -303,6 +345,35 @@ def _check_derived_keys(document: Document[Any]) -> None:
                 (*path, "secret"),
                 f"with a salt, the secret is the derived key: {principal.keylen} bytes (keylen) in Base64",
             )
+
+
+def _check_anonymous(document: Document[Any]) -> None:
+    path = ("authentication", "anonymous")
+    section = document.values.get(path)
+    if not isinstance(section, Anonymous):
+        return
+    if section.role is None and section.authenticator is None:
+        document.add((*path, "role"), "missing: the key 'role' is required without an 'authenticator'")
+    elif section.role is not None and section.authenticator is not None:
+        document.add((*path, "role"), "the role is the authenticator's to say: leave one of the two out")
+
+
+def _check_authenticators(document: Document[Any]) -> None:
+    """Warn where whoever answers could not join before he answers."""
+    sections = [section for _, section in document.select("authentication", None)]
+    if not sections or any(_lets_in_by_itself(section) for section in sections):
+        return
+    for path, uri in document.select("authentication", None, "authenticator"):
+        if (*path[:2], "authenticator_realm") not in document.values:
+            text = (
+                f"who registers {quoted(str(uri))} can't join this realm: no method lets anybody in by itself"
+            )
+            document.warn(path, text)
+
+
+def _lets_in_by_itself(section: object) -> bool:
+    known = ("role", "principals", "trusted_keys")
+    return not isinstance(section, Authenticated) or any(getattr(section, name, None) for name in known)
 
 
 def _is_key(text: str, length: int) -> bool:

@@ -61,6 +61,11 @@ class CryptosignMethod:
             answer |= _signed(self._router_key, _xor(theirs, channel_id))
         return Proof(answer, partial(self._verify, key, authid_of(hello), _xor(challenge, channel_id)))
 
+    def knows(self, hello: Hello, peer: Peer) -> bool:
+        extra = hello.details.get("authextra")
+        key = from_hex(extra.get("pubkey"), KEY_BYTES) if isinstance(extra, Mapping) else None
+        return key in self._holders or authid_of(hello) in self._principals
+
     def still_allows(self, identity: Identity) -> bool:
         principal: Principal | None = self._principals.get(identity.authid)
         if principal is None:

@@ -121,6 +121,9 @@ class ScramMethod:
                 return self._refused(f"channel_binding can't be had here; with TLS: {offered}")
         return self._challenge(authid, nonce, binding)
 
+    def knows(self, hello: Hello, peer: Peer) -> bool:
+        return authid_of(hello) in self._principals
+
     def still_allows(self, identity: Identity) -> bool:
         principal = self._principals.get(identity.authid)
         return principal is not None and principal.role == identity.role

@@ -23,6 +23,9 @@ class TicketMethod:
             return missing_authid()
         return Proof({}, partial(self._verify, authid))
 
+    def knows(self, hello: Hello, peer: Peer) -> bool:
+        return authid_of(hello) in self._principals
+
     def still_allows(self, identity: Identity) -> bool:
         principal = self._principals.get(identity.authid)
         return principal is not None and principal.role == identity.role

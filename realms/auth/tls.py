@@ -8,7 +8,7 @@ fingerprint tells by itself whose a certificate is; the names in it do where an 
 
 import time
 
-from realms.auth import Identity, authid_of, denied
+from realms.auth import Identity, Skip, authid_of, denied
 from realms.auth.config import Tls, TlsPrincipal
 from realms.auth.keys import certificate_name, fingerprint
 from router.routing.handshake import Certificate, Peer, Refusal
@@ -33,10 +33,10 @@ class TlsMethod:
             for text in principal.subjects
         }
 
-    def begin(self, hello: Hello, peer: Peer, session_id: int) -> Identity | Refusal:
+    def begin(self, hello: Hello, peer: Peer, session_id: int) -> Identity | Refusal | Skip:
         certificate = peer.certificate
         if certificate is None:
-            return denied("tls: no certificate was shown")
+            return Skip("tls: no certificate was shown")
         now = time.time()
         if not certificate.valid_from <= now < certificate.valid_until:
             return denied(f"tls: {_described(certificate)} is not valid today")
@@ -53,6 +53,10 @@ class TlsMethod:
         if principal.expired():
             return denied(f"tls: the certificates of {authids[0]!r} have expired")
         return Identity(authid=authids[0], role=principal.role, authmethod=self.name)
+
+    def knows(self, hello: Hello, peer: Peer) -> bool:
+        owned = peer.certificate is not None and bool(self._owners(peer.certificate))
+        return owned or authid_of(hello) in self._principals
 
     def still_allows(self, identity: Identity) -> bool:
         principal = self._principals.get(identity.authid)

@@ -50,6 +50,9 @@ class WampCraMethod:
             extra |= {"salt": salt, "iterations": shape.iterations, "keylen": shape.keylen}
         return Proof(extra, partial(self._verify, authid, challenge))
 
+    def knows(self, hello: Hello, peer: Peer) -> bool:
+        return authid_of(hello) in self._principals
+
     def still_allows(self, identity: Identity) -> bool:
         principal = self._principals.get(identity.authid)
         return principal is not None and principal.role == identity.role

@@ -173,14 +173,14 @@ class Later(Generic[T]):
 
     def __init__(self) -> None:
         self.source: Source | None = None
-        self._done: Callable[[Callable[[], T]], object] | None = None
+        self._done: Callable[[Callable[[], T | Later[T]]], object] | None = None
 
-    def then(self, done: Callable[[Callable[[], T]], object]) -> None:
+    def then(self, done: Callable[[Callable[[], "T | Later[T]"]], object]) -> None:
         """Have ``done`` called with what makes the decision, so that a defect in making it is the asker's."""
         self._done = done
 
-    def decide(self, make: Callable[[], T]) -> None:
-        """Tell who waits that ``make`` gives the decision now."""
+    def decide(self, make: Callable[[], "T | Later[T]"]) -> None:
+        """Tell who waits that ``make`` gives the decision now, or another one to wait for."""
         done, self._done, self.source = self._done, None, None
         if done is not None:
             done(make)

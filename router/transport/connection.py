@@ -224,6 +224,7 @@ class Connection:
             getattr(self, "_on_" + action)(message)
 
     def _on_hello(self, message: Hello) -> None:
+        message.details = self.serializer.plain(message.details)  # whatever they are shown to can read them
         self._await(self._entrance.enter(message, self.peer))
 
     def _on_authenticate(self, message: Authenticate) -> None:
@@ -238,11 +239,11 @@ class Connection:
         else:
             self._decide(decision)
 
-    def _decided(self, make: Callable[[], Decision]) -> None:
+    def _decided(self, make: Callable[[], Decision | Later[Any]]) -> None:
         """Do what was decided meanwhile, in a turn of its own."""
         self._later = None
         try:
-            self._decide(make())
+            self._await(make())
         except Exception:
             self._defect()
 

@@ -139,6 +139,37 @@ class TestAuthentication:
         assert realm(cra("secret: password")).problems == []
         assert realm(cra(f"secret: {KEY}, salt: s")).problems == []
 
+    @pytest.mark.parametrize(
+        ("text", "where", "said"),
+        [
+            ("anonymous: {}", "role", "missing: the key 'role' is required without an 'authenticator'"),
+            ("anonymous: {role: a, authenticator: com.x}", "role", "the authenticator's to say"),
+            ("ticket: {authenticator: 'com x'}", "authenticator", "must be the URI of a procedure"),
+            ("ticket: {authenticator: wamp.x}", "authenticator", "is the router's own"),
+            ("ticket: {authenticator_timeout_ms: 1}", "authenticator_timeout_ms", "10 to 600000"),
+        ],
+    )
+    def test_an_authenticator_that_can_not_be(self, realm: Any, text: str, where: str, said: str) -> None:
+        (problem,) = realm(f"roles: {{a: {{}}}}\nauthentication:\n  {text}\n").problems
+        assert problem.path.endswith(f".{where}")
+        assert said in problem.message
+
+    @pytest.mark.parametrize(
+        ("text", "warnings"),
+        [
+            ("ticket: {authenticator: com.x}", 1),
+            ("ticket: {authenticator: com.x, authenticator_realm: other}", 0),
+            ("ticket: {authenticator: com.x, principals: {joe: {role: a, secret: s}}}", 0),
+            ("{ticket: {authenticator: com.x}, anonymous: {role: a}}", 0),
+            ("{ticket: {authenticator: com.x}, anonymous: {authenticator: com.x}}", 2),
+        ],
+    )
+    def test_an_authenticator_that_could_never_join(self, realm: Any, text: str, warnings: int) -> None:
+        document = realm(f"roles: {{a: {{}}}}\nauthentication:\n  {text}\n")
+        assert document.problems == []
+        said = "who registers 'com.x' can't join this realm: no method lets anybody in by itself"
+        assert [warning.message for warning in document.warnings] == [said] * warnings
+
     def test_without_any_method_is_a_warning(self, realm: Any) -> None:
         assert [w.message for w in realm("").warnings] == ["no method is set: nobody can join this realm"]
 

@@ -6,7 +6,7 @@ import pytest
 from realm_play import PEER, Play, config, may, roles
 
 from realms.auth import Identity
-from realms.auth.config import Anonymous, Authentication, Ticket, TicketPrincipal
+from realms.auth.config import Anonymous, Authentication, Ticket, TicketPrincipal, Tls
 from realms.config import Limits
 from realms.directory import Directory
 from realms.realm import Realm
@@ -113,6 +113,27 @@ class TestMethod:
     def test_what_the_log_says_is_bounded(self) -> None:
         answer: Any = directory().enter(hello(authmethods=["x" * 10**6]), PEER)
         assert len(answer.why) < 200
+
+
+class TestMethodsThatHaveNothingToSay:
+    """
+    "skip forward trying other authentication methods (if the client announced any)"
+    """
+
+    AUTHENTICATION = Authentication(tls=Tls(), anonymous=Anonymous(role="clerk"), ticket=TICKET)
+
+    def test_the_next_one_is_asked(self) -> None:
+        found = directory(authentication=self.AUTHENTICATION)
+        entered: Any = found.enter(hello(authmethods=["tls", "anonymous"]), PEER)
+        assert entered.session.authmethod == "anonymous"
+        challenge: Any = found.enter(hello(authmethods=["tls", "ticket"], authid="ann"), PEER)
+        assert challenge.authmethod == "ticket"
+
+    def test_there_is_no_next_one(self) -> None:
+        """However often a client names a method, it is asked once."""
+        answer = directory(authentication=self.AUTHENTICATION).enter(hello(authmethods=["tls"] * 1000), PEER)
+        why = "tls: no certificate was shown"
+        assert answer == refusal("authentication_denied", "authentication failed", why)
 
 
 class TestProof:

@@ -42,6 +42,19 @@ def test_the_result_comes_as_plain_values(router: Any) -> None:
     assert len(router.realm.router_calls) == 0
 
 
+def test_a_result_without_keywords(router: Any) -> None:
+    """The dealer has a message of its own for it."""
+    callee = router.join()
+    callee.register(PROCEDURE)
+    told: list[Any] = []
+    call(router, told)
+    router.end_turn()
+    invoked(callee)
+    callee.send([70, 1, {}, ["role"]])
+    router.end_turn()
+    assert told == [Answered(["role"], {})]
+
+
 def test_an_answer_without_payload_has_empty_values(router: Any) -> None:
     callee = router.join()
     callee.register(PROCEDURE)
