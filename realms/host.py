@@ -151,9 +151,8 @@ class RealmHost:
         publish = Publish(0, dict(options or {}), topic, args, kwargs)
         disclose = self._judge(session, publish)
         MSGPACK.dump([args, kwargs])  # raises where no serializer carries them
-        self._calls.send(
-            self._broker.publish_testament(session, publish, self._new_publication_id(), disclose)
-        )
+        publication, trust_level = self._new_publication_id(), self.may_publish(session, topic).trust_level
+        self._calls.send(self._broker.publish_testament(session, publish, publication, disclose, trust_level))
 
     def is_allowed(self, session: Session, action: Action, uri: str, match: str = EXACT) -> bool:
         role: Role = session.role

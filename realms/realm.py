@@ -477,20 +477,20 @@ class Realm:
             answer = refusal(session, Publish.CODE, msg.request, grant)
         elif asked and not grant.may_disclose:
             answer = disclosure_refused(session, Publish.CODE, msg.request)
-        elif self.history.entries:
-            return self._publish_and_keep(session, msg, asked or grant.discloses)
         else:
-            return self.broker.publish(session, msg, self._new_publication_id(), asked or grant.discloses)
+            return self._publish_granted(session, msg, grant, asked or grant.discloses)
         self.counters["publishes_refused"] += 1
         return answer if msg.options.get("acknowledge") is True else NOTHING
 
-    def _publish_and_keep(self, session: Session, msg: Publish, disclose: bool) -> Outputs:
-        """Publish where some topics have a history: PUBLISHED may have to wait for the disk."""
+    def _publish_granted(self, session: Session, msg: Publish, grant: Grant, disclose: bool) -> Outputs:
+        """Publish; where a topic has a history, PUBLISHED may have to wait for the disk."""
+        publication = self._new_publication_id()
+        if not self.history.entries and grant.trust_level is None:
+            return self.broker.publish(session, msg, publication, disclose)
         behind = self.history.refusal(session, msg)
         if behind:
             return behind
-        publication = self._new_publication_id()
-        outputs = self.broker.publish_with_options(session, msg, publication, disclose)
+        outputs = self.broker.publish_with_options(session, msg, publication, disclose, grant.trust_level)
         return self.history.acknowledged(session, publication, outputs, self._is_here)
 
     def _is_here(self, session: Session) -> bool:
@@ -539,7 +539,8 @@ class Realm:
         if grant.error is not None:
             return NOTHING
         disclose = grant.discloses or (grant.may_disclose and publish.options.get("disclose_me") is True)
-        return self.broker.publish_testament(session, publish, self._new_publication_id(), disclose)
+        publication = self._new_publication_id()
+        return self.broker.publish_testament(session, publish, publication, disclose, grant.trust_level)
 
     def _revoke(self, session: Session, role: Role) -> Outputs:
         """Take from ``session`` what its role may no longer hold."""

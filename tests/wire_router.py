@@ -46,12 +46,15 @@ FEATURES = {
         "payload_passthru_mode",
         "publisher_exclusion",
         "publisher_identification",
+        "sharded_subscription",
         "subscriber_blackwhite_listing",
     ),
     "subscriber": (
         "pattern_based_subscription",
         "payload_passthru_mode",
+        "publication_trustlevels",
         "publisher_identification",
+        "sharded_subscription",
         "subscription_revocation",
     ),
     "caller": (
@@ -137,6 +140,7 @@ CONFIG = RealmConfig(
         "user": EVERYTHING,
         "admin": EVERYTHING,
         "known": RoleConfig(permissions=(_everything(disclosure="always"),)),
+        "trusted": RoleConfig(permissions=(_everything(trust_level=3),)),
         "shy": RoleConfig(permissions=(_everything(disclosure="never"),)),
         "guest": RoleConfig(
             permissions=(
@@ -154,6 +158,7 @@ CONFIG = RealmConfig(
                 "carol": _principal("admin"),
                 "known": _principal("known"),
                 "shy": _principal("shy"),
+                "trusted": _principal("trusted"),
                 "guest": _principal("guest"),
             }
         ),

@@ -20,16 +20,17 @@ recipients as a tuple, made again only after a change, and that tuple itself is 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from router.routing.matching import PatternTable, TooManyShapes
-from router.routing.options import Refused, choice, flag, passthru
+from router.routing.options import Refused, choice, flag, passthru, shard_key
 from router.routing.outputs import Announcement, Delivery, Outputs
 from router.routing.publication import Publication, PublishOptions, read_publish_options
 from router.routing.retention import Retention, retained
 from router.routing.session import Session
+from router.routing.shards import node_of
 from router.wamp import uris
 from router.wamp.errors import ProtocolViolation
 from router.wamp.messages import (
@@ -50,6 +51,9 @@ ON_UNSUBSCRIBE = "wamp.subscription.on_unsubscribe"
 ON_DELETE = "wamp.subscription.on_delete"
 
 
+MAX_NODES: Final = 1_000  # of one subscription: each costs a hash for every publication with an rkey
+
+
 class BrokerLimits(Struct, frozen=True):
     """What one realm's broker holds at most. ``retained_per_subscribe`` is for patterns with get_retained."""
 
@@ -62,7 +66,7 @@ class BrokerLimits(Struct, frozen=True):
 class Subscription:
     """The sessions subscribed to ``topic`` under the policy ``match``. Only the broker changes it."""
 
-    __slots__ = ("created", "id", "is_held", "match", "recipients", "sessions", "topic")
+    __slots__ = ("created", "id", "is_held", "match", "nkeys", "nodes", "recipients", "sessions", "topic")
 
     def __init__(self, subscription_id: int, topic: str, match: str, created: str) -> None:
         self.id = subscription_id
@@ -72,17 +76,44 @@ class Subscription:
         self.sessions: dict[int, Session] = {}  # session id -> Session
         self.recipients: tuple[Session, ...] = ()  # the same sessions; () after a change
         self.is_held = False  # it stays without a session
+        self.nkeys: dict[int, str] = {}  # session id -> node key, of those that have one
+        self.nodes: dict[str, int] = {}  # node key -> number of its sessions
 
     def __repr__(self) -> str:
         return f"<Subscription {self.id} {self.match} {self.topic!r}: {len(self.sessions)} sessions>"
 
-    def add(self, session: Session) -> None:
-        self.sessions[session.id] = session
-        self.recipients = ()
+    def add(self, session: Session, nkey: str | None) -> None:
+        """Take ``session`` in, or give it another node key."""
+        if session.id not in self.sessions:
+            self.sessions[session.id] = session
+            self.recipients = ()
+        self._place(session, nkey)
 
     def discard(self, session: Session) -> None:
         del self.sessions[session.id]
         self.recipients = ()
+        self._place(session, None)
+
+    def is_full_for(self, nkey: str) -> bool:
+        """Tell whether ``nkey`` would be one node too many."""
+        return nkey not in self.nodes and len(self.nodes) >= MAX_NODES
+
+    def _place(self, session: Session, nkey: str | None) -> None:
+        former = self.nkeys.pop(session.id, None)
+        if former is not None:
+            self.nodes[former] -= 1
+            if not self.nodes[former]:
+                del self.nodes[former]
+        if nkey is not None:
+            self.nkeys[session.id] = nkey
+            self.nodes[nkey] = self.nodes.get(nkey, 0) + 1
+
+    def shard(self, rkey: str, sessions: Sequence[Session]) -> Sequence[Session]:
+        """Give those of ``sessions`` that have no node key, or that of the node which has this resource."""
+        if not self.nodes:
+            return sessions
+        node, nkeys = node_of(rkey, self.nodes), self.nkeys
+        return [session for session in sessions if nkeys.get(session.id, node) == node]
 
     def snapshot(self) -> tuple[Session, ...]:
         """Make ``recipients`` anew after a change: a tuple that later changes leave alone."""
@@ -129,7 +160,9 @@ class Broker:
         """
         Subscribe ``session`` to a topic; again to the same one gives the same subscription.
 
-        ``timestamp``, ISO 8601, becomes ``created`` of a new subscription.
+        ``timestamp``, ISO 8601, becomes ``created`` of a new subscription. With ``nkey``, the session
+        gets of the publications with an ``rkey`` only those whose resource its node has; the last
+        SUBSCRIBE counts (WAMP AP 'Sharded Subscription').
 
         Outputs: SUBSCRIBED; with ``get_retained`` the most recent retained event that ``session``
         may receive, for a pattern one for each matching topic (WAMP AP 'Event Retention');
@@ -138,13 +171,15 @@ class Broker:
 
         Errors:
             invalid_argument: an option has the wrong type.
-            limit_exceeded: ``session`` holds as many subscriptions as it may, or the
-                wildcards of the realm have too many shapes (``router.routing.matching``).
+            limit_exceeded: ``session`` holds as many subscriptions as it may, the subscription has
+                too many nodes, or the wildcards of the realm have too many shapes
+                (``router.routing.matching``).
         """
         try:
             match = choice(msg.options, "match", uris.MATCH_POLICIES)
             get_retained = flag(msg.options, "get_retained")
-            subscription, announcements = self._join(session, msg.topic, match, timestamp)
+            nkey = shard_key(msg.options, "nkey")
+            subscription, announcements = self._join(session, msg.topic, match, nkey, timestamp)
         except Refused as refused:
             return _refusal(session, msg, refused)
         outputs: Outputs = [Delivery((session,), Subscribed(msg.request, subscription.id))]
@@ -234,15 +269,25 @@ class Broker:
         return outputs
 
     def publish_with_options(
-        self, publisher: Session, msg: Publish, publication: int, disclose: bool
+        self,
+        publisher: Session,
+        msg: Publish,
+        publication: int,
+        disclose: bool,
+        trust_level: int | None = None,
     ) -> Outputs:
-        """Do what ``publish`` does, whatever the options are, and tell ``on_publication``."""
+        """
+        Do what ``publish`` does, whatever the options are, and tell ``on_publication``.
+
+        ``trust_level`` is what the realm thinks of this publisher here; ``None`` says nothing to
+        subscribers (WAMP AP 'Publication Trust Levels').
+        """
         if msg.options.get("ppt_scheme") and not publisher.supports("publisher.payload_passthru_mode"):
             raise ProtocolViolation("PUBLISH has ppt_scheme, but payload_passthru_mode was not announced")
         acknowledge = msg.options.get("acknowledge") is True
         try:
             options = read_publish_options(msg.options)
-            event = _publication(publisher, msg, publication, options, disclose)
+            event = _publication(publisher, msg, publication, options, disclose, trust_level)
             if options.retain:
                 refusal = self._retain(event, msg.options, or_forget=not acknowledge)
                 if refusal is not None and acknowledge:
@@ -255,7 +300,12 @@ class Broker:
         return outputs
 
     def publish_testament(
-        self, publisher: Session, msg: Publish, publication: int, disclose: bool = False
+        self,
+        publisher: Session,
+        msg: Publish,
+        publication: int,
+        disclose: bool = False,
+        trust_level: int | None = None,
     ) -> Outputs:
         """
         Publish what ``publisher``, which has left, wished to be published (WAMP AP 'Session Testament').
@@ -266,7 +316,7 @@ class Broker:
             options = read_publish_options(msg.options)
         except Refused:
             return []
-        event = _publication(publisher, msg, publication, options, disclose)
+        event = _publication(publisher, msg, publication, options, disclose, trust_level)
         event.origin = None
         if options.retain:
             self._retain(event, msg.options, or_forget=True)
@@ -341,15 +391,20 @@ class Broker:
         subscription = self.subscription_by_id.get(subscription_id)
         return None if subscription is None else len(subscription.sessions)
 
-    def _join(self, session: Session, topic: str, match: str, timestamp: str) -> tuple[Subscription, Outputs]:
+    def _join(
+        self, session: Session, topic: str, match: str, nkey: str | None, timestamp: str
+    ) -> tuple[Subscription, Outputs]:
         known = self._topics.get(match, topic)
+        if known is not None and nkey is not None and known.is_full_for(nkey):
+            raise Refused(uris.LIMIT_EXCEEDED, f"a subscription has at most {MAX_NODES} node keys")
         if known is not None and session.id in known.sessions:
+            known.add(session, nkey)
             return known, []
         most = self._limits.subscriptions_per_session
         if len(session.subscriptions) >= most:
             raise Refused(uris.LIMIT_EXCEEDED, f"subscriptions_per_session={most} is reached")
         subscription = known or self._create(topic, match, timestamp)
-        subscription.add(session)
+        subscription.add(session, nkey)
         session.subscriptions[subscription.id] = subscription
         announcements: Outputs = [Announcement(ON_SUBSCRIBE, [session.id, subscription.id])]
         if known is None:
@@ -386,7 +441,11 @@ class Broker:
         else:
             most = self._limits.retained_per_subscribe
             found = self._retention.matching(subscription.match, subscription.topic, session, most)
-        return [_delivery((session,), subscription, publication) for publication in found]
+        return [
+            _delivery((session,), subscription, publication)
+            for publication in found
+            if publication.rkey is None or subscription.shard(publication.rkey, (session,))
+        ]
 
     def _retain(self, event: Publication, options: Mapping[str, Any], *, or_forget: bool) -> str | None:
         kept = retained(event, options)
@@ -413,13 +472,20 @@ class Broker:
 
 
 def _publication(
-    publisher: Session, msg: Publish, publication: int, options: PublishOptions, disclose: bool
+    publisher: Session,
+    msg: Publish,
+    publication: int,
+    options: PublishOptions,
+    disclose: bool,
+    trust_level: int | None,
 ) -> Publication:
     details = passthru(msg.options)
     if disclose:
         details["publisher"] = publisher.id
         details["publisher_authid"] = publisher.authid
         details["publisher_authrole"] = publisher.authrole
+    if trust_level is not None:
+        details["trustlevel"] = trust_level
     excluded = publisher.id if options.exclude_me else None
     return Publication(
         msg.topic,
@@ -430,16 +496,20 @@ def _publication(
         publisher.serializer,
         options.audience,
         excluded,
+        options.rkey,
     )
 
 
 def _recipients(subscription: Subscription, publication: Publication) -> Sequence[Session]:
-    audience, excluded = publication.audience, publication.excluded
+    audience, excluded, rkey = publication.audience, publication.excluded, publication.rkey
+    found: Sequence[Session]
     if audience is not None:
-        return [session for session in audience.among(subscription.sessions) if session.id != excluded]
-    snapshot = subscription.recipients or subscription.snapshot()
-    publisher = None if excluded is None else subscription.sessions.get(excluded)
-    return snapshot if publisher is None else _without(snapshot, publisher)
+        found = [session for session in audience.among(subscription.sessions) if session.id != excluded]
+    else:
+        snapshot = subscription.recipients or subscription.snapshot()
+        publisher = None if excluded is None else subscription.sessions.get(excluded)
+        found = snapshot if publisher is None else _without(snapshot, publisher)
+    return found if rkey is None else subscription.shard(rkey, found)
 
 
 def _without(recipients: tuple[Session, ...], session: Session) -> tuple[Session, ...]:

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from router.wamp import uris
 
+MAX_SHARD_KEY: Final = 256
+
 PPT_ATTRIBUTES: Final = ("ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid")
 
 
@@ -65,6 +67,20 @@ def whole_number(options: Mapping[str, Any], name: str, highest: int) -> int | N
     if value is None or (type(value) is int and 0 <= value <= highest):
         return value
     raise Refused(uris.INVALID_ARGUMENT, f"{name}={_shown(value)} is no integer from 0 to {highest}")
+
+
+def shard_key(options: Mapping[str, Any], name: str) -> str | None:
+    """
+    Read the option ``name``; absent or ``None`` means ``None``.
+
+    Raises:
+        Refused: the value is no string of 1 to ``MAX_SHARD_KEY`` characters.
+    """
+    value = options.get(name)
+    if value is None or (isinstance(value, str) and 1 <= len(value) <= MAX_SHARD_KEY):
+        return value
+    text = f"{name}={_shown(value)} is no string of 1 to {MAX_SHARD_KEY} characters"
+    raise Refused(uris.INVALID_ARGUMENT, text)
 
 
 def _shown(value: object) -> str:

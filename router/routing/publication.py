@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import Struct
 
-from router.routing.options import Refused, flag
+from router.routing.options import Refused, flag, shard_key
 from router.routing.session import Session
 from router.wamp import uris
 from router.wamp.messages import Payload
@@ -64,6 +64,7 @@ class PublishOptions(Struct, gc=False):
     exclude_me: bool
     retain: bool
     audience: Audience | None
+    rkey: str | None
 
 
 def read_publish_options(options: Mapping[str, Any]) -> PublishOptions:
@@ -79,6 +80,7 @@ def read_publish_options(options: Mapping[str, Any]) -> PublishOptions:
         flag(options, "exclude_me") or options.get("exclude_me") is None,
         flag(options, "retain"),
         _read_audience(options),
+        shard_key(options, "rkey"),
     )
 
 
@@ -102,6 +104,7 @@ class Publication(Struct, gc=False):
 
     ``args``, ``kwargs`` and ``origin`` are those of ``Delivery``. ``excluded`` is the id of the
     publisher that does not receive its own event, ``audience`` who else does; ``None``: everybody.
+    ``rkey`` is the key of its resource (WAMP AP 'Sharded Subscription').
     """
 
     topic: str
@@ -112,6 +115,7 @@ class Publication(Struct, gc=False):
     origin: "Serializer | None" = None
     audience: Audience | None = None
     excluded: int | None = None
+    rkey: str | None = None
 
     def admits(self, session: Session) -> bool:
         """Tell whether ``session`` may receive this, if it is subscribed."""

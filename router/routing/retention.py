@@ -52,6 +52,7 @@ def retained(publication: Publication, options: Mapping[str, Any]) -> Retained:
         publication.origin,
         publication.audience,
         publication.excluded,
+        publication.rkey,
     )
     return Retained(copy, size_bytes)
 

@@ -29,6 +29,16 @@ def role(*permissions: Permission, rules: str = "loose", uri_length: int = 100) 
     return compile_roles({"clerk": config}, rules, uri_length)["clerk"]
 
 
+@pytest.mark.parametrize("level", [0, 7])
+def test_a_trust_level_is_part_of_the_grant(level: int) -> None:
+    """WAMP AP 'Call Trust Levels', 'Publication Trust Levels': then the short way is not taken."""
+    clerk = role(may("com.", "prefix", trust_level=level), may("com.x"))
+    for grant in (clerk.may_call("com.y"), clerk.may_publish("com.y")):
+        assert (grant.trust_level, grant.plain, grant.error) == (level, False, None)
+    assert clerk.may_publish("com.x").trust_level is None
+    assert clerk.may_publish("com.x").plain
+
+
 def test_without_a_permission_nothing_is_allowed() -> None:
     """Every action is refused, and the text names role, action and URI."""
     clerk = role()

@@ -180,6 +180,32 @@ def test_on_publication_is_told_of_all_that_is_sent_before_it_is(scene):
     assert [(each.id, each.args) for each in found] == [(70, [1]), (71, [2]), (72, [3])]
 
 
+class TestShards:
+    """WAMP AP 'Sharded Subscription'."""
+
+    def test_nodes_are_those_of_the_sessions_that_are_there(self):
+        scene = Scene()
+        for session, nkey in ((1, "a"), (2, "a"), (3, "b"), (4, None)):
+            scene.subscribe(session, nkey=nkey)
+        subscription = scene.broker.get(1)
+        assert (subscription.nodes, subscription.nkeys) == ({"a": 2, "b": 1}, {1: "a", 2: "a", 3: "b"})
+        scene.leave(1)
+        scene.subscribe(3)
+        assert (subscription.nodes, subscription.nkeys) == ({"a": 1}, {2: "a"})
+        scene.unsubscribe(2, 1)
+        assert (subscription.nodes, subscription.nkeys) == ({}, {})
+        assert scene.publish(2, rkey="x") == [([3, 4], [36, 1, 70, {}])]
+
+    def test_they_are_bounded(self, monkeypatch):
+        monkeypatch.setattr("router.routing.broker.MAX_NODES", 2)
+        scene = Scene()
+        for session in (1, 2):
+            scene.subscribe(session, nkey=f"node{session}")
+        text = "a subscription has at most 2 node keys"
+        assert scene.subscribe(3, nkey="c") == error(3, 32, 1, "concord.error.limit_exceeded", text)
+        assert scene.subscribe(3, nkey="node1")[0] == ([3], [33, 1, 1])
+
+
 def test_a_second_session_shares_the_subscription(scene):
     scene.subscribe(1)
     assert scene.subscribe(2, request=9) == [([2], [33, 9, 1]), ("wamp.subscription.on_subscribe", [2, 1])]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.routing.options import Refused, choice, flag, passthru, whole_number
+from router.routing.options import Refused, choice, flag, passthru, shard_key, whole_number
 from router.wamp import uris
 
 
@@ -14,7 +14,18 @@ def test_an_absent_option_has_its_default(options):
     assert whole_number(options, "mode", 10) is None
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [("", "''"), ("x" * 257, "'" + "x" * 39), (5, "5"), ([], "a list"), (True, "True")]
+)
+def test_a_shard_key_is_a_string_that_is_neither_empty_nor_long(value, shown):
+    with pytest.raises(Refused) as refused:
+        shard_key({"rkey": value}, "rkey")
+    assert refused.value.error == uris.INVALID_ARGUMENT
+    assert refused.value.text == f"rkey={shown} is no string of 1 to 256 characters"
+
+
 def test_values_that_are_allowed():
+    assert [shard_key({"nkey": value}, "nkey") for value in (None, "a", "x" * 256)] == [None, "a", "x" * 256]
     assert choice({"mode": "skip"}, "mode", ("kill", "skip")) == "skip"
     assert flag({"progress": True}, "progress") is True
     assert flag({"progress": False}, "progress") is False

@@ -45,7 +45,7 @@ def test_all_six_statements_must_hold(options, expected):
 
 
 def test_defaults():
-    expected = PublishOptions(acknowledge=False, exclude_me=True, retain=False, audience=None)
+    expected = PublishOptions(acknowledge=False, exclude_me=True, retain=False, audience=None, rkey=None)
     assert read_publish_options({}) == expected
 
 
@@ -55,8 +55,9 @@ def test_null_is_absent():
 
 
 def test_values_are_read_and_unknown_options_ignored():
-    read = read_publish_options({"acknowledge": True, "exclude_me": False, "retain": True, "rkey": 1})
-    assert read == PublishOptions(acknowledge=True, exclude_me=False, retain=True, audience=None)
+    given = {"acknowledge": True, "exclude_me": False, "retain": True, "rkey": "a", "unknown": 1}
+    expected = PublishOptions(acknowledge=True, exclude_me=False, retain=True, audience=None, rkey="a")
+    assert read_publish_options(given) == expected
     assert read_publish_options({"exclude_me": True}).exclude_me
 
 
