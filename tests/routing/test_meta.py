@@ -74,6 +74,7 @@ def test_every_procedure_of_the_specification_is_there_and_no_other(scene):
             *(f"wamp.registration.{name}" for name in ("list_callees", "count_callees")),
             *(f"wamp.subscription.{name}" for name in ("list", "lookup", "match", "get")),
             *(f"wamp.subscription.{name}" for name in ("list_subscribers", "count_subscribers")),
+            "wamp.registration.remove_callee",
             "wamp.session.modify_details",
             "wamp.registration.remove_callee",
             "wamp.subscription.remove_subscriber",
