@@ -76,7 +76,6 @@ def test_every_procedure_of_the_specification_is_there_and_no_other(scene):
             *(f"wamp.subscription.{name}" for name in ("list_subscribers", "count_subscribers")),
             "wamp.registration.remove_callee",
             "wamp.session.modify_details",
-            "wamp.registration.remove_callee",
             "wamp.subscription.remove_subscriber",
         ]
     )
