@@ -14,13 +14,24 @@ WAITING_LINES = 100
 
 async def each_line() -> AsyncIterator[Payload]:
     """
-    Give the arguments that each line of standard input holds; empty lines are passed over.
+    Give the arguments that each line of standard input holds.
+
+    Raises:
+        UsageError: a line is too long or not JSON.
+    """
+    async for number, text in each_text():
+        yield line_payload(text, number)
+
+
+async def each_text() -> AsyncIterator[tuple[int, str]]:
+    """
+    Give each line of standard input with its number, from 1; empty lines are passed over.
 
     A thread reads, since standard input may be a file, which no event loop can wait for. It is never
     more than ``WAITING_LINES`` ahead.
 
     Raises:
-        UsageError: a line is too long or not JSON.
+        UsageError: a line is too long or not UTF-8.
     """
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[bytes] = asyncio.Queue()
@@ -46,7 +57,7 @@ async def each_line() -> AsyncIterator[Payload]:
             raise UsageError(f"line {number}: longer than {MAX_LINE_BYTES} bytes")
         text = _text(line, number)
         if text:
-            yield line_payload(text, number)
+            yield number, text
 
 
 def _text(line: bytes, number: int) -> str:

@@ -52,6 +52,7 @@ def add_commands(commands: Any) -> None:
     _publish(commands)
     _subscribe(commands)
     _register(commands)
+    _dstm(commands)
 
 
 def _command(commands: Any, name: str, module: str, text: str) -> argparse.ArgumentParser:
@@ -230,4 +231,62 @@ def _register(commands: Any) -> None:
     parser.add_argument("--count", "-n", type=_count, metavar="N", help="end after N calls")
     parser.add_argument("--timeout", "-t", type=_milliseconds, metavar="MS", help="end a command after this")
     _add_option(parser, "REGISTER")
+    _add_reconnect(parser)
+
+
+def _dstm(commands: Any) -> None:
+    text = "read, watch and change shared objects (docs/dstm.md)"
+    parser = commands.add_parser("dstm", help=text, description=text)
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+    _dstm_get(verbs)
+    _dstm_watch(verbs)
+    _dstm_commit(verbs)
+
+
+def _dstm_verb(verbs: Any, verb: str, text: str) -> argparse.ArgumentParser:
+    parser = _command(verbs, verb, "dstm", text)
+    parser.set_defaults(verb=verb)
+    parser.add_argument("space", help="name of the space")
+    return parser
+
+
+def _dstm_get(verbs: Any) -> None:
+    parser = _dstm_verb(verbs, "get", "print the values at pointers, all of one version")
+    parser.add_argument("pointers", nargs="*", metavar="POINTER", help="JSON Pointers (default: everything)")
+    parser.add_argument("--at", type=int, metavar="VERSION", help="of this version, not of the newest")
+    parser.add_argument("--min-version", type=int, metavar="VERSION", help="wait for this version")
+    _add_full(parser, "print version, epoch, values and what is missing")
+
+
+def _dstm_watch(verbs: Any) -> None:
+    parser = _dstm_verb(verbs, "watch", "print the values at pointers, and again when they change")
+    parser.add_argument("pointers", nargs="*", metavar="POINTER", help="JSON Pointers (default: everything)")
+    parser.add_argument("--partial", action="store_true", help="fetch what is at these pointers alone")
+    parser.add_argument("--count", "-n", type=_count, metavar="N", help="end after N values")
+    parser.add_argument("--timeout", "-t", type=_milliseconds, metavar="MS", help="end after this time")
+    _add_reconnect(parser)
+
+
+def _dstm_commit(verbs: Any) -> None:
+    parser = _dstm_verb(verbs, "commit", "change a space in one transaction and print its version")
+    parser.add_argument(
+        "ops",
+        nargs="*",
+        metavar="OP",
+        help="/pointer=text and /pointer:=json (add), /pointer+=number (inc), or an op as JSON",
+    )
+    parser.add_argument("--base", type=int, metavar="VERSION", help="the version that was read")
+    parser.add_argument("--epoch", help="the history that the version is in")
+    parser.add_argument(
+        "--read", action="append", metavar="POINTER", help="refuse if this changed after --base"
+    )
+    parser.add_argument(
+        "--want", action="append", metavar="POINTER", help="print this value after the commit"
+    )
+    parser.add_argument(
+        "--lines",
+        action="store_true",
+        help="read a transaction from each line of standard input: an array of ops, or an object with ops, "
+        "reads, base, epoch, want, publish",
+    )
     _add_reconnect(parser)

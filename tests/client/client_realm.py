@@ -5,6 +5,9 @@ from typing import Any
 from autobahn.wamp.auth import derive_key
 from client_router import SALTED, SECRETS
 
+# One for each test that writes: what one does is not seen by another.
+SPACES = ("plain", "several", "paged", "watched", "arrays", "lost", "conflict", "lines", "twice")
+
 
 def realm() -> dict[str, Any]:
     """Give the realm's configuration, as YAML has it."""
@@ -26,5 +29,5 @@ def realm() -> dict[str, Any]:
                 }
             },
         },
-        "extensions": {"dstm": {"spaces": {"demo": {"log": "memory"}}}},
+        "extensions": {"dstm": {"spaces": {name: {"log": "memory"} for name in SPACES}}},
     }

@@ -6,7 +6,7 @@ import sys
 import pytest
 from processes import ENVIRONMENT
 
-COMMANDS = ("calling", "publishing", "registering", "subscribing")
+COMMANDS = ("calling", "dstm", "publishing", "registering", "subscribing")
 
 
 def imported(code: str) -> set[str]:
@@ -33,3 +33,8 @@ def test_a_command_imports_nothing_of_the_router(name: str) -> None:
     own = {module for module in modules if module.split(".")[0] in ("router", "realms")}
     assert {module for module in own if not module.startswith("router.client")} == {"router"}
     assert not modules & {"twisted", "msgspec", "yaml", "nacl", "argon2"}
+
+
+def test_dstm_imports_its_client_alone() -> None:
+    modules = imported("import router.client.main, router.client.dstm, realms.dstm.client")
+    assert not modules & {"twisted", "router.node", "router.routing", "realms.realm", "realms.config"}
