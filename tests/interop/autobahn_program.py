@@ -4,7 +4,8 @@ An Autobahn client as a program: runs the checks over given transports and print
     python autobahn_program.py twisted|asyncio < cases.json
 
 ``cases``: name -> {"one": transport, "two": transport, "secrets": authid -> secret}, transports as
-Autobahn's ``Component`` takes them. The report: name -> check -> "ok", or why not.
+Autobahn's ``Component`` takes them; in ``tls`` may stand the client's ``certificate`` and ``key``, files.
+The report: name -> check -> "ok", or why not.
 """
 
 import asyncio
@@ -12,8 +13,10 @@ import contextlib
 import inspect
 import json
 import logging
+import ssl
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import autobahn_checks
@@ -49,27 +52,30 @@ class Inbox:
 class Case:
     """The two transports of one run, and what a check may ask for."""
 
-    def __init__(self, loop: Any, component: Any, description: dict[str, Any]) -> None:
-        self._loop = loop
-        self._component = component
+    def __init__(self, framework: Any, description: dict[str, Any]) -> None:
+        self._framework = framework
         self._transports = {name: description[name] for name in ("one", "two")}
         self.secrets = description["secrets"]
         self._sessions: list[Any] = []
         self.inbox = Inbox
         self.future = txaio.create_future
 
-    async def join(self, side: str, authentication: Any = None) -> Any:
+    async def join(self, side: str, authentication: Any = None, hello: Any = None, answer: Any = None) -> Any:
         """
         Join by the transport ``side`` ("one" or "two"), and return the session.
+
+        Who joins is said by ``authentication``, as Autobahn has it, or by ``hello``, what a session's own
+        ``join`` takes, and ``answer``: the challenge -> the signature, as ``onChallenge`` does.
 
         Its ``left`` is an inbox of the CloseDetails. Raises ApplicationError where the router refuses.
         """
         joined = txaio.create_future()
         left = Inbox()
-        component = self._component(
-            transports={**self._transports[side], "max_retries": 0},
+        component = self._framework.component(
+            transports=self._framework.transport({**self._transports[side], "max_retries": 0}),
             realm="interop",
             authentication=authentication,
+            session_factory=_session(self._framework.session, hello, answer) if hello is not None else None,
         )
 
         def on_join(session: Any, details: Any) -> None:
@@ -90,7 +96,7 @@ class Case:
         component.on("join", on_join)
         component.on("leave", on_leave)
         component.on("connectfailure", on_failure)
-        done = component.start(self._loop)
+        done = component.start(self._framework.loop)
         txaio.add_callbacks(done, None, lambda failure: None)
         return await joined
 
@@ -102,14 +108,42 @@ class Case:
                 await session.left.take()
 
 
+def _session(base: Any, hello: dict[str, Any], answer: Any) -> Any:
+    """Make the class of a session that says of itself what it is told."""
+
+    class Session(base):  # type: ignore[misc]
+        def onConnect(self) -> None:
+            self.join(self.config.realm, **hello)
+
+        def onChallenge(self, challenge: Any) -> Any:
+            return answer(challenge)
+
+    return Session
+
+
 class OnTwisted:
     """Twisted's reactor. ``together`` awaits coroutines at the same time, ``within`` one for some seconds."""
 
     def __init__(self) -> None:
         from autobahn.twisted.component import Component
+        from autobahn.twisted.wamp import ApplicationSession
         from twisted.internet import reactor
 
-        self.loop, self.component = reactor, Component
+        self.loop, self.component, self.session = reactor, Component, ApplicationSession
+
+    def transport(self, described: dict[str, Any]) -> dict[str, Any]:
+        """Make of a client's certificate what Autobahn takes."""
+        tls = described.get("endpoint", {}).get("tls", {})
+        if "certificate" not in tls:
+            return described
+        from twisted.internet.ssl import Certificate, PrivateCertificate, optionsForClientTLS
+
+        root = Certificate.loadPEM(Path(tls["trust_root"]).read_bytes())
+        own = PrivateCertificate.loadPEM(
+            Path(tls["certificate"]).read_bytes() + Path(tls["key"]).read_bytes()
+        )
+        options = optionsForClientTLS(tls["hostname"], root, own)
+        return {**described, "endpoint": {**described["endpoint"], "tls": options}}
 
     def together(self, coroutines: list[Any]) -> Any:
         return defer.gatherResults([defer.ensureDeferred(coroutine) for coroutine in coroutines])
@@ -127,8 +161,17 @@ class OnAsyncio:
 
     def __init__(self) -> None:
         from autobahn.asyncio.component import Component
+        from autobahn.asyncio.wamp import ApplicationSession
 
-        self.loop, self.component = None, Component
+        self.loop, self.component, self.session = None, Component, ApplicationSession
+
+    def transport(self, described: dict[str, Any]) -> dict[str, Any]:
+        tls = described.get("endpoint", {}).get("tls", {})
+        if "certificate" not in tls:
+            return described
+        context = ssl.create_default_context(cafile=tls["trust_root"])
+        context.load_cert_chain(tls["certificate"], tls["key"])
+        return {**described, "endpoint": {**described["endpoint"], "tls": context}}
 
     async def together(self, coroutines: list[Any]) -> Any:
         return await asyncio.gather(*coroutines)
@@ -146,7 +189,7 @@ class OnAsyncio:
 
 async def run_check(framework: Any, check: Any, description: dict[str, Any]) -> str:
     """Run one check; return "ok" or the traceback."""
-    case = Case(framework.loop, framework.component, description)
+    case = Case(framework, description)
     try:
         await framework.within(check(case), SECONDS)
     except Exception:

@@ -12,9 +12,11 @@ from router_process import RouterProcess, twistd
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a certificate for localhost; its key lies beside it."""
+    """The file of a certificate for localhost; its key lies beside it, and those of clients."""
     directory = tmp_path_factory.mktemp("certificate")
     write_certificate(directory / "certificate.pem", directory / "key.pem")
+    for name in ("frank", "stranger"):
+        write_certificate(directory / f"{name}.pem", directory / f"{name}.key")
     return directory / "certificate.pem"
 
 

@@ -97,6 +97,11 @@ class RouterProcess:
             f"the router logged an error of its own:\n{text[max(0, trouble.start() - 500) :][:5000]}"
         )
 
+    def until(self, ready: Callable[[], bool], seconds: float = 10) -> None:
+        """Wait for what the router prints; what it has printed by then is in ``lines``."""
+        with self._news:
+            assert self._news.wait_for(ready, seconds), self.log
+
     def _read(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as output:

@@ -1,7 +1,8 @@
 // autobahn-js as the checks see a client: see checks.mjs for what each method means.
 
 import autobahn from "autobahn";
-import { Cannot, Inbox, WampError } from "./support.mjs";
+import nacl from "tweetnacl";
+import { Cannot, Inbox, scram, WampError } from "./support.mjs";
 
 const SERIALIZERS = {
   json: autobahn.serializer.JSONSerializer,
@@ -20,19 +21,24 @@ export class AutobahnSession {
 
   #open(transport, realm, { authid, method, secret } = {}) {
     const { serializer, ...where } = transport;
+    const key = method === "cryptosign" && nacl.sign.keyPair.fromSeed(Buffer.from(secret, "hex"));
+    const password = method === "wamp-scram" && scram(authid, secret);
     this.connection = new autobahn.Connection({
       transports: [where.type === "websocket" ? { ...where, serializers: [new SERIALIZERS[serializer]()] } : where],
       realm,
       authid,
       authmethods: method && [method],
+      authextra: key ? { pubkey: autobahn.auth_cryptosign.public_key(key) } : password ? { nonce: password.nonce } : undefined,
       max_retries: 0,
       retry_if_unreachable: false,
       on_user_error: () => {},
       onchallenge: (_, challenged, extra) => {
         if (challenged === "ticket") return secret;
+        if (challenged === "cryptosign") return autobahn.auth_cryptosign.sign_challenge(key, extra);
+        if (challenged === "wamp-scram") return password.answer(extra);
         const { challenge, salt, iterations, keylen } = extra;
-        const key = salt ? autobahn.auth_cra.derive_key(secret, salt, iterations, keylen) : secret;
-        return autobahn.auth_cra.sign(key, challenge);
+        const derived = salt ? autobahn.auth_cra.derive_key(secret, salt, iterations, keylen) : secret;
+        return autobahn.auth_cra.sign(derived, challenge);
       },
     });
     return new Promise((resolve, reject) => {
@@ -40,6 +46,7 @@ export class AutobahnSession {
         this.session = session;
         this.details = details;
         this.id = session.id;
+        this.verifier = password && password.verifier();
         resolve();
       };
       this.connection.onclose = (reason, details) => {

@@ -81,11 +81,36 @@ export const checks = {
     await leave(session);
   },
 
+  async join_cryptosign(client) {
+    const session = await client.join("one", { authid: "dora", method: "cryptosign" });
+    assert.equal(session.details.authid, "dora");
+    assert.equal(session.details.authrole, "member");
+    await leave(session);
+  },
+
+  async join_wamp_scram(client) {
+    const session = await client.join("one", { authid: "perry", method: "wamp-scram" });
+    assert.equal(session.details.authid, "perry");
+    assert.equal(session.details.authextra.verifier, session.verifier);
+    await leave(session);
+  },
+
   async join_refused(client) {
-    const wrong = await refused(client.join("one", { authid: "carl", method: "wampcra", secret: "wrong" }));
-    const unknown = await refused(client.join("one", { authid: "nobody", method: "wampcra", secret: "wrong" }));
-    assert.equal(wrong.uri, "wamp.error.authentication_denied");
-    assert.equal(unknown.message, wrong.message);
+    const secrets = { wampcra: "wrong", cryptosign: "ff".repeat(32), ticket: "wrong" };
+    for (const [method, secret] of Object.entries(secrets)) {
+      const authid = { wampcra: "carl", cryptosign: "dora", ticket: "tina" }[method];
+      const wrong = await refused(client.join("one", { authid, method, secret }));
+      const unknown = await refused(client.join("one", { authid: "nobody", method, secret }));
+      assert.equal(wrong.uri, "wamp.error.authentication_denied");
+      assert.equal(unknown.message, wrong.message);
+    }
+  },
+
+  async join_wamp_scram_refused(client) {
+    for (const authid of ["perry", "old", "nobody"]) {
+      const wrong = await refused(client.join("one", { authid, method: "wamp-scram", secret: "wrong" }));
+      assert.equal(wrong.uri, "wamp.error.authentication_denied");
+    }
   },
 
   async call(client) {

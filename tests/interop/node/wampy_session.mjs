@@ -6,12 +6,14 @@ import { CborSerializer } from "wampy/CborSerializer.js";
 import { JsonSerializer } from "wampy/JsonSerializer.js";
 import { MsgpackSerializer } from "wampy/MsgpackSerializer.js";
 import { sign } from "wampy/wampcra.js";
-import { Cannot, Inbox, WampError } from "./support.mjs";
+import { Cannot, Inbox, keyPair, WampError } from "./support.mjs";
 
 const SERIALIZERS = { json: JsonSerializer, msgpack: MsgpackSerializer, cbor: CborSerializer };
 
 export class WampySession {
   static async join(transport, realm, { authid, method, secret } = {}) {
+    if (method === "wamp-scram") throw new Cannot("send anything but a signature");
+    const key = method === "cryptosign" && keyPair(secret);
     const session = new WampySession();
     session.left = new Inbox();
     session.serializer = transport.serializer;
@@ -25,7 +27,8 @@ export class WampySession {
       ...(method && {
         authid,
         authmethods: [method],
-        onChallenge: method === "ticket" ? () => secret : sign(secret),
+        ...(key && { authextra: { pubkey: key.pubkey } }),
+        onChallenge: key ? (_, extra) => key.answer(extra) : method === "ticket" ? () => secret : sign(secret),
       }),
     });
     session.details = await session.wampy.connect().catch(failed);
