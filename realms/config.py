@@ -13,13 +13,13 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, defstruct
 
 from realms.auth.config import Authentication, RoleName, check_authentication
+from realms.authorization.checks import check_authorizers, warn_of_roles
+from realms.authorization.config import Action, Authorization, check_procedure
 from realms.history.config import HistoryConfig, check_histories
 from realms.webhook_config import Webhooks, check_webhooks
 from router.configuration import Document, Path, Secret, SecretSources, Section, quoted, read
 from router.wamp.uris import MatchPolicy, UriRules, is_valid
 
-Action = Literal["call", "register", "publish", "subscribe"]
-ACTIONS: tuple[Action, ...] = ("call", "register", "publish", "subscribe")
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -78,6 +78,18 @@ class RoleConfig(Section, frozen=True, kw_only=True):
     permissions: Annotated[
         tuple[Permission, ...], Meta(description="The permissions, in any order; a pattern is listed once.")
     ] = ()
+    authorizer: Annotated[
+        str | None,
+        Meta(
+            description="A procedure of this realm that is asked what no permission decides, see "
+            "docs/authorization.md.",
+            examples=["com.example.authorize"],
+            extra={"check": check_procedure},
+        ),
+    ] = None
+    authorization: Annotated[Authorization, Meta(description="How the authorizer is asked.")] = (
+        Authorization()
+    )
 
 
 class Limits(Section, frozen=True, kw_only=True):
@@ -142,6 +154,9 @@ class Limits(Section, frozen=True, kw_only=True):
         int, Meta(description="Timeout of calls that name none; 0 means none.", ge=0, le=86_400_000)
     ] = 0
     uri_length: Annotated[int, Meta(description="Characters of a URI.", ge=16, le=65_535)] = 512
+    cached_authorizations: Annotated[
+        int, Meta(description="Answers of authorizers that the realm remembers.", ge=0, le=10_000_000)
+    ] = 10_000
 
 
 class HeartbeatOverride(Section, frozen=True, kw_only=True):
@@ -288,7 +303,9 @@ def read_realm(
     check_histories(document)
     check_authentication(document)
     check_webhooks(document)
+    check_authorizers(document)
     _warn_of_nobody(document)
+    warn_of_roles(document, tuple(kinds))
     _check_extensions(document, kinds)
     if document.value is not None and not document.problems:
         document.value = _completed(document.value, name_of(document))
@@ -298,13 +315,6 @@ def read_realm(
 def name_of(document: Document[RealmConfig]) -> str:
     """Return the realm's name, also where its file has problems."""
     return str(document.values.get(("name",), document.file.stem))
-
-
-def grants_everything(role: object) -> bool:
-    """Tell whether ``role`` may do all four on every URI that no other pattern of it excepts."""
-    return isinstance(role, RoleConfig) and any(
-        p.match == "prefix" and p.uri == "" and set(p.allow) == set(ACTIONS) for p in role.permissions
-    )
 
 
 def _completed(value: RealmConfig, name: str) -> RealmConfig:

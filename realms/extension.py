@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from msgspec import Struct
 
-from realms.config import Action
+from realms.authorization.config import Action
 from realms.permissions import Grant
 from realms.procedure_call import Procedure, ProcedureCall
 from realms.world import Cancellable

@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from realms.config import Action
+from realms.authorization.config import Action
 from realms.extension import ExtensionError, Payload, PublishRefused
 from realms.own_calls import OwnCalls
 from realms.permissions import Grant, Role

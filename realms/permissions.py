@@ -13,11 +13,12 @@ Rules of this file:
   is no valid request is never cached.
 """
 
-from collections.abc import Iterable
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from msgspec import Struct, structs
 
+from realms.authorization.config import Action
+from realms.authorization.patterns import covers, is_in, overlaps, precedence
 from realms.config import Permission, RoleConfig
 from router.routing.matching import PatternTable
 from router.wamp import uris
@@ -36,6 +37,7 @@ class Grant(Struct, frozen=True):
     ``text`` explains it to the client. ``discloses``: unasked; ``may_disclose``: when asked.
     ``plain``: allowed, and nothing else is to be looked at. ``own``: allowed, and the realm answers itself.
     ``trust_level``: what callees or subscribers are told of the caller or publisher; ``None``: nothing.
+    ``asks``: refused, unless the role's authorizer allows it.
     """
 
     error: str | None = None
@@ -45,13 +47,29 @@ class Grant(Struct, frozen=True):
     plain: bool = False
     own: bool = False
     trust_level: int | None = None
+    asks: bool = False
+
+
+class Verdict(Struct, frozen=True):
+    """
+    A grant, and what decided.
+
+    ``permission`` decides alone (``rule`` is ``permission``), or forbids a part of the pattern that is
+    asked for (``part``), of which ``broader`` would allow the rest. ``nothing``: no permission matches.
+    """
+
+    rule: Literal["invalid", "reserved", "permission", "part", "nothing", "authorizer"]
+    grant: Grant
+    permission: Permission | None = None
+    broader: Permission | None = None
 
 
 class Role:
     """
     One role of a realm; ``call``, ``register``, ``publish`` and ``subscribe`` are its cached grants.
 
-    ``reserved`` are the prefixes of URIs that are the router's own and its extensions'.
+    ``reserved`` are the prefixes of URIs that are the router's own and its extensions'; ``authorizers``
+    the procedures that decide for roles of this realm.
     """
 
     def __init__(
@@ -61,8 +79,10 @@ class Role:
         uri_rules: str,
         uri_length: int,
         reserved: tuple[str, ...] = uris.RESERVED,
+        authorizers: frozenset[str] = frozenset(),
     ) -> None:
         self.name = name
+        self.config = config
         self.call: dict[str, Grant] = {}  # procedure -> Grant
         self.publish: dict[str, Grant] = {}  # topic -> Grant
         self.register: dict[tuple[str, str], Grant] = {}  # (match, uri) -> Grant
@@ -70,6 +90,7 @@ class Role:
         self._rules = uri_rules
         self._uri_length = uri_length
         self._reserved = reserved
+        self._authorizers = authorizers
         self._permissions = config.permissions
         self._table: PatternTable[Permission] = PatternTable(max_shapes=len(config.permissions) + 1)
         for permission in config.permissions:
@@ -80,44 +101,77 @@ class Role:
 
     def may_call(self, procedure: str) -> Grant:
         """Decide whether this role may call ``procedure``, and remember it."""
-        invalid = self._invalid(procedure, uris.EXACT)
-        if invalid is not None:
-            return invalid
-        grant = self._decide("call", procedure, uris.EXACT)
-        if is_in(procedure, self._reserved):
-            grant = structs.replace(grant, plain=False, own=grant.error is None)
-        elif not grant.may_disclose:  # the callee must not learn who calls, whatever it asks
-            grant = structs.replace(grant, plain=False)
-        return _remember(self.call, procedure, procedure, grant)
+        verdict = self.judge("call", procedure)
+        return _remember(self.call, procedure, procedure, verdict)
 
     def may_publish(self, topic: str) -> Grant:
         """Decide whether this role may publish to ``topic``, and remember it."""
-        invalid = self._invalid(topic, uris.EXACT)
-        if invalid is not None:
-            return invalid
-        grant = self._of_the_router("publish", topic) or self._decide("publish", topic, uris.EXACT)
-        return _remember(self.publish, topic, topic, grant)
+        return _remember(self.publish, topic, topic, self.judge("publish", topic))
 
     def may_register(self, procedure: str, match: Any) -> Grant:
         """Decide whether this role may register ``procedure`` with the policy ``match``, and remember it."""
-        invalid = self._invalid(procedure, match)
-        if invalid is not None:
-            return invalid
-        grant = self._of_the_router("register", procedure) or self._decide("register", procedure, match)
-        return _remember(self.register, (match, procedure), procedure, grant)
+        verdict = self.judge("register", procedure, match)
+        return _remember(self.register, (match, procedure), procedure, verdict)
 
     def may_subscribe(self, topic: str, match: Any) -> Grant:
         """Decide whether this role may subscribe ``topic`` with the policy ``match``, and remember it."""
-        invalid = self._invalid(topic, match)
-        if invalid is not None:
-            return invalid
-        return _remember(self.subscribe, (match, topic), topic, self._decide("subscribe", topic, match))
+        return _remember(self.subscribe, (match, topic), topic, self.judge("subscribe", topic, match))
 
-    def _of_the_router(self, action: str, uri: str) -> Grant | None:
-        if not is_in(uri, self._reserved):
-            return None
-        prefixes = ", ".join(f"{prefix}*" for prefix in self._reserved)
-        return Grant(uris.NOT_AUTHORIZED, f"{prefixes} are the router's own: clients may not {action} there")
+    def judge(self, action: Action, uri: str, match: Any = uris.EXACT) -> Verdict:
+        """Decide anew, and tell what decided."""
+        invalid = self._invalid(uri, match)
+        if invalid is not None:
+            return Verdict("invalid", invalid)
+        if action in ("publish", "register") and is_in(uri, self._reserved):
+            prefixes = ", ".join(f"{prefix}*" for prefix in self._reserved)
+            text = f"{prefixes} are the router's own: clients may not {action} there"
+            return Verdict("reserved", Grant(uris.NOT_AUTHORIZED, text))
+        verdict = self.by_permissions(action, uri, match)
+        if not self._asks(action, uri, match):
+            return verdict
+        if verdict.rule == "nothing" or self.config.authorization.first == "authorizer":
+            return Verdict("authorizer", structs.replace(self._refused(action, uri, match), asks=True))
+        return verdict
+
+    def by_permissions(self, action: Action, uri: str, match: str) -> Verdict:
+        """Decide by the permissions alone; URI and policy are valid."""
+        best = self._table.best(uri) if match == uris.EXACT else self._covering(uri, match)
+        part = None if match == uris.EXACT else self._forbidding(best, action, uri, match)
+        if part is not None:
+            return Verdict("part", self._refused(action, uri, match), part, best)
+        if best is None:
+            return Verdict("nothing", self._refused(action, uri, match))
+        if action not in best.allow:
+            return Verdict("permission", self._refused(action, uri, match), best)
+        return Verdict("permission", self.granted(action, uri, best.disclosure, best.trust_level), best)
+
+    def granted(self, action: Action, uri: str, disclosure: str, trust_level: int | None) -> Grant:
+        """Give the grant that allows ``action``, with what a permission says besides."""
+        may_disclose = disclosure != "never"
+        plain = disclosure != "always" and trust_level is None
+        own = action == "call" and is_in(uri, self._reserved)
+        if own or (action == "call" and not may_disclose):
+            plain = False  # where never, the callee must not learn who calls, whatever it asks
+        return Grant(
+            discloses=disclosure == "always",
+            may_disclose=may_disclose,
+            plain=plain,
+            own=own,
+            trust_level=trust_level,
+        )
+
+    def _refused(self, action: Action, uri: str, match: str) -> Grant:
+        pattern = "" if match == uris.EXACT else f" with match {match!r}"
+        return Grant(uris.NOT_AUTHORIZED, f"role {self.name!r} may not {action} {uri!r}{pattern}")
+
+    def _asks(self, action: Action, uri: str, match: str) -> bool:
+        """Tell whether this role's authorizer is asked; who may become one is never asked of one."""
+        if self.config.authorizer is None:
+            return False
+        return action != "register" or not any(
+            uri == procedure or (match != uris.EXACT and overlaps(_Exactly(procedure), uri, match))
+            for procedure in self._authorizers
+        )
 
     def _invalid(self, uri: str, match: Any) -> Grant | None:
         """Refuse what no role could be allowed."""
@@ -131,30 +185,24 @@ class Role:
             return Grant(uris.INVALID_URI, text)
         return None
 
-    def _decide(self, action: str, uri: str, match: str) -> Grant:
-        permission = self._table.best(uri) if match == uris.EXACT else self._covering(action, uri, match)
-        if permission is None or action not in permission.allow:
-            pattern = "" if match == uris.EXACT else f" with match {match!r}"
-            return Grant(uris.NOT_AUTHORIZED, f"role {self.name!r} may not {action} {uri!r}{pattern}")
-        disclosure = permission.disclosure
-        return Grant(
-            discloses=disclosure == "always",
-            may_disclose=disclosure != "never",
-            plain=disclosure != "always" and permission.trust_level is None,
-            trust_level=permission.trust_level,
-        )
+    def _covering(self, uri: str, match: str) -> Permission | None:
+        """Find the permission that decides about a whole pattern."""
+        return min((p for p in self._permissions if covers(p, uri, match)), key=precedence, default=None)
 
-    def _covering(self, action: str, uri: str, match: str) -> Permission | None:
-        """Find the permission that decides about a whole pattern; none if another forbids a part of it."""
-        covering = [p for p in self._permissions if covers(p, uri, match)]
-        if not covering:
-            return None
-        best = min(covering, key=_precedence)
+    def _forbidding(self, best: Permission | None, action: Action, uri: str, match: str) -> Permission | None:
+        """Find a permission that goes before ``best`` and forbids a part of a pattern."""
         for other in self._permissions:
-            decides_before = _precedence(other) < _precedence(best)
-            if decides_before and action not in other.allow and _overlaps(other, uri, match):
-                return None
-        return best
+            goes_before = best is None or precedence(other) < precedence(best)
+            if goes_before and action not in other.allow and overlaps(other, uri, match):
+                return other
+        return None
+
+
+class _Exactly(Struct):
+    """A URI as a pattern."""
+
+    uri: str
+    match: str = uris.EXACT
 
 
 def compile_roles(
@@ -164,12 +212,11 @@ def compile_roles(
     reserved: tuple[str, ...] = uris.RESERVED,
 ) -> dict[str, Role]:
     """Compile every role of a realm: name -> Role."""
-    return {name: Role(name, config, uri_rules, uri_length, reserved) for name, config in roles.items()}
-
-
-def is_in(uri: str, prefixes: tuple[str, ...]) -> bool:
-    """Tell whether ``uri`` lies under one of ``prefixes``, or is one without its dot."""
-    return uri.startswith(prefixes) or f"{uri}." in prefixes
+    authorizers = frozenset(config.authorizer for config in roles.values() if config.authorizer is not None)
+    return {
+        name: Role(name, config, uri_rules, uri_length, reserved, authorizers)
+        for name, config in roles.items()
+    }
 
 
 def shortened(value: object) -> str:
@@ -179,81 +226,10 @@ def shortened(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def _remember(cache: dict[K, Grant], key: K, uri: str, grant: Grant) -> Grant:
-    if len(uri) <= MAX_CACHED_LENGTH:
+def _remember(cache: dict[K, Grant], key: K, uri: str, verdict: Verdict) -> Grant:
+    grant = verdict.grant
+    if verdict.rule != "invalid" and len(uri) <= MAX_CACHED_LENGTH:
         if len(cache) >= MAX_CACHED:
             cache.clear()
         cache[key] = grant
     return grant
-
-
-def _precedence(permission: Permission) -> tuple[int, int, str]:
-    """Order permissions as ``PatternTable`` does: of two that match one URI, the lesser decides."""
-    if permission.match == uris.EXACT:
-        return 0, 0, ""
-    if permission.match == uris.PREFIX:
-        return 1, -len(permission.uri), ""
-    shape = "".join("0" if component else "1" for component in permission.uri.split("."))
-    return 2, 0, shape
-
-
-class Pattern(Protocol):
-    """What has a URI and a match policy: a permission, or another entry of a configuration."""
-
-    @property
-    def uri(self) -> str: ...
-    @property
-    def match(self) -> str: ...
-
-
-def covers(mine: Pattern, uri: str, match: str) -> bool:
-    """Tell whether ``mine`` applies to every URI that the pattern ``uri`` stands for."""
-    if mine.match == uris.PREFIX:
-        literal = uri if match == uris.PREFIX else _beginning(uri)
-        return literal.startswith(mine.uri)
-    if mine.match == uris.WILDCARD and match == uris.WILDCARD:
-        return _components_agree(mine.uri, uri, strict=True)
-    return False
-
-
-def _beginning(wildcard: str) -> str:
-    """Give what all URIs begin with that the pattern stands for: ``a.`` of ``a..c``."""
-    components = wildcard.split(".")
-    if "" not in components:
-        return wildcard
-    literals = components[: components.index("")]
-    return "".join(f"{component}." for component in literals)
-
-
-def _overlaps(permission: Permission, uri: str, match: str) -> bool:
-    """Tell whether some URI could be meant by both (where in doubt, yes)."""
-    mine, other = permission.uri, uri
-    kinds = (permission.match, match)
-    if kinds == (uris.EXACT, uris.PREFIX):
-        return mine.startswith(other)
-    if kinds == (uris.PREFIX, uris.PREFIX):
-        return mine.startswith(other) or other.startswith(mine)
-    if uris.PREFIX in kinds:
-        prefix, wildcard = (mine, other) if permission.match == uris.PREFIX else (other, mine)
-        return _prefix_meets_wildcard(prefix, wildcard)
-    return _components_agree(mine, other, strict=False)
-
-
-def _prefix_meets_wildcard(prefix: str, wildcard: str) -> bool:
-    """Compare the components that the prefix has whole; its last one may go on."""
-    *whole, last = prefix.split(".")
-    components = wildcard.split(".")
-    if len(whole) >= len(components):
-        return False
-    agrees = all(not w or p == w for p, w in zip(whole, components, strict=False))
-    following = components[len(whole)]
-    return agrees and (not following or following.startswith(last))
-
-
-def _components_agree(mine: str, other: str, *, strict: bool) -> bool:
-    """Compare component by component; an empty one stands for any (``strict``: only on our side)."""
-    ours, theirs = mine.split("."), other.split(".")
-    if len(ours) != len(theirs):
-        return False
-    pairs: Iterable[tuple[str, str]] = zip(ours, theirs, strict=True)
-    return all(not a or a == b or (not strict and not b) for a, b in pairs)

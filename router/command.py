@@ -1,5 +1,5 @@
 """
-The command ``concord``: run in the foreground, check, schema, init, secret, and the WAMP client.
+The command ``concord``: run in the foreground, check, schema, init, secret, explain, and the WAMP client.
 
 Every command exits with 0 when it did what it says, with 1 when it did not, with 2 when it was
 called wrongly; the client's have more codes.
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from router import __version__, secret_command
+from router import __version__, explain_command, secret_command
 from router.client.parser import Parser, add_commands
 
 
@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     init = _command(commands, "init", _init, "write the default configuration, commented, to a directory")
     init.add_argument("directory", type=Path, metavar="DIR")
     secret_command.add_parser(commands)
+    explain_command.add_parser(commands)
     add_commands(commands)
     return parser
 

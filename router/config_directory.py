@@ -14,7 +14,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from realms.config import SUFFIXES, Kinds, RealmConfig, grants_everything, name_of, read_realm, realm_shape
+from realms.authorization.checks import grants_everything
+from realms.config import SUFFIXES, Kinds, RealmConfig, name_of, read_realm, realm_shape
 from realms.extension import Extension
 from realms.installed import installed, usable
 from router import endpoint_strings

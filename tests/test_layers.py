@@ -40,6 +40,7 @@ LAYERS: dict[str, set[str]] = {
     REALMS: {
         *(WAMP, ROUTING, CONFIGURATION, "router"),
         *("realms.config", "realms.auth.config", "realms.auth.keys", "realms.history.config"),
+        *("realms.authorization.config", "realms.authorization.patterns"),
     },
     DSTM_CORE: set(),
     DSTM_LOG: {DSTM_CORE},
@@ -50,10 +51,17 @@ LAYERS: dict[str, set[str]] = {
     "realms.config": {
         *(CONFIGURATION, "router.wamp.uris", "realms.auth.config"),
         *("realms.history.config", "realms.webhook_config"),
+        *("realms.authorization.checks", "realms.authorization.config"),
     },
     "realms.history.config": {CONFIGURATION, "router.wamp.uris"},
     "realms.auth.config": {CONFIGURATION, "realms.auth.keys", "router.wamp.uris"},
     "realms.auth.keys": set(),
+    "realms.authorization.config": {CONFIGURATION, "router.wamp.uris"},
+    "realms.authorization.patterns": {"router.wamp.uris"},
+    "realms.authorization.checks": {
+        CONFIGURATION,
+        *("router.wamp.uris", "realms.authorization.config", "realms.authorization.patterns"),
+    },
     "realms.dstm.client": {f"realms.dstm.{name}" for name in DSTM_CORE},
     TRANSPORT: {WAMP, ROUTING},
     WEB: {"router.web.webhooks"},
@@ -88,6 +96,7 @@ LAYERS: dict[str, set[str]] = {
     "router.client_certificates": {CONFIGURATION, "router.endpoint_strings"},
     "router.config_directory": {
         *(CONFIGURATION, WAMP, REALMS, "realms.config", "router.client_certificates"),
+        "realms.authorization.checks",
         *SETTINGS,
     },
     "router.reload": {CONFIGURATION, "router.config_directory"},
@@ -124,6 +133,11 @@ LAYERS: dict[str, set[str]] = {
         REALMS,
         *SETTINGS,
         *("router", "router.process", "router.log", "router.secret_command", "router.tap", "router.node"),
+        "router.explain_command",
+    },
+    "router.explain_command": {
+        *(CONFIGURATION, REALMS, "router.tap", "router.wamp.uris"),
+        *("realms.config", "realms.authorization.patterns"),
     },
     "router.secret_command": {REALMS, "realms.auth.keys"},
     "twisted.plugins": {"router.tap"},

@@ -54,7 +54,8 @@ class TestShipped:
     def test_what_is_shipped_are_the_defaults(self) -> None:
         configuration = load(DEFAULT_DIRECTORY, {})
         assert configuration.node == NodeConfig()
-        assert configuration.warnings == ()
+        (warning,) = configuration.warnings
+        assert (warning.path, warning.message[:19]) == ("roles.anonymous", "may do everything t")
         realm = configuration.realms["realm1"]
         demo = DstmConfig(spaces={"demo": SpaceConfig(log="memory")})
         unset = RealmConfig(name="realm1", roles=realm.roles, authentication=realm.authentication)

@@ -23,6 +23,7 @@ from typing import Any, Final
 import txaio
 from msgspec import Raw, Struct
 
+from realms.authorization.patterns import covers
 from realms.config import Limits
 from realms.extension import ExtensionError
 from realms.history.config import HistoryConfig
@@ -31,7 +32,7 @@ from realms.history.event import OVERHEAD_BYTES, body_of, is_for_all_times, size
 from realms.history.journal import Journal, Line
 from realms.history.memory import MemoryStore
 from realms.history.query import KEYWORDS, Page, Query, read_query, timestamp
-from realms.permissions import Grant, covers
+from realms.permissions import Grant
 from realms.procedure_call import Procedure, ProcedureCall
 from realms.world import Cancellable, Environment, World
 from router.routing.broker import Broker, Subscription

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from realms.config import Permission, RealmConfig, RoleConfig, grants_everything, name_of, read_realm
+from realms.authorization.checks import grants_everything
+from realms.config import Permission, RealmConfig, RoleConfig, name_of, read_realm
 from router.configuration import Document, Secret, SecretSources
 
 KEY = "A" * 43 + "="  # 32 bytes in Base64
@@ -165,7 +166,9 @@ class TestAuthentication:
         ],
     )
     def test_an_authenticator_that_could_never_join(self, realm: Any, text: str, warnings: int) -> None:
-        document = realm(f"roles: {{a: {{}}}}\nauthentication:\n  {text}\n")
+        document = realm(
+            f"roles: {{a: {{permissions: [{{uri: com.y, allow: [call]}}]}}}}\nauthentication:\n  {text}\n"
+        )
         assert document.problems == []
         said = "who registers 'com.x' can't join this realm: no method lets anybody in by itself"
         assert [warning.message for warning in document.warnings] == [said] * warnings
