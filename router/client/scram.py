@@ -2,8 +2,9 @@
 The client's side of WAMP-SCRAM (WAMP AP 'Salted Challenge Response Authentication').
 
 There are two dialects, told apart by the method's name: ``wamp-scram`` is the specification's; ``scram``
-is Autobahn's, with an empty ``c=`` in what is signed, without the name's escapes, with the text of the
-Base64 as an argon2 key, and with other names for the function and the router's signature.
+is Autobahn's, with an empty ``c=`` in what is signed, without the name's escapes, with the password as it
+is and the text of the Base64 as an argon2 key, and with other names for the function and the router's
+signature.
 """
 
 import base64
@@ -41,7 +42,7 @@ class Scram:
     def __init__(self, name: str, authid: str, password: str) -> None:
         self._is_specified = name == "wamp-scram"
         self._authid = prepared(authid)
-        self._password = prepared(password).encode()
+        self._password = (prepared(password) if self._is_specified else password).encode()
         self._nonce = base64.b64encode(secrets.token_bytes(16)).decode()
         self._server_signature = b""
 
@@ -91,9 +92,7 @@ class Scram:
                     f"the router asks for {iterations} iterations of PBKDF2, "
                     f"expected {MIN_PBKDF2} to {MAX_PBKDF2}"
                 )
-            # Autobahn takes the text of the salt, the specification its bytes.
-            octets = raw_salt if self._is_specified else salt.encode()
-            return hashlib.pbkdf2_hmac("sha256", self._password, octets, iterations, 32)
+            return hashlib.pbkdf2_hmac("sha256", self._password, raw_salt, iterations, 32)
         if kdf == ("argon2id13" if self._is_specified else "argon2id-13"):
             return self._argon2(raw_salt, iterations, int(memory))
         raise NotJoined(f"the router asks for the unknown function {kdf!r}")
@@ -101,11 +100,14 @@ class Scram:
     def _argon2(self, salt: bytes, passes: int, kib: int) -> bytes:
         if not (1 <= passes <= MAX_ARGON2_PASSES and 8 <= kib <= MAX_ARGON2_KIB):
             raise NotJoined(f"the router asks for {passes} passes and {kib} KiB of argon2")
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
         try:
-            from argon2.low_level import Type, hash_secret_raw
-        except ImportError:
-            raise NotJoined("argon2 needs the package argon2-cffi, which is not installed") from None
-        raw = hash_secret_raw(self._password, salt, passes, kib, 1, 32, Type.ID, 19)
+            kdf = Argon2id(salt=salt, length=32, iterations=passes, lanes=1, memory_cost=kib)
+        except UnsupportedAlgorithm:
+            raise NotJoined("the router asks for argon2, which needs OpenSSL 3.2 or newer") from None
+        raw = kdf.derive(self._password)
         return raw if self._is_specified else base64.b64encode(raw).rstrip(b"=")
 
 

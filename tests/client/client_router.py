@@ -13,16 +13,33 @@ from typing import Any
 
 from processes import ENVIRONMENT, PATIENCE, Running, command
 
-SECRETS = {"tina": "a ticket", "carl": "a secret", "sally": "a password"}
+SECRETS = {
+    "tina": "a ticket",
+    "carl": "a secret",
+    "sally": "a password",
+    "sam": "a pencil",
+    "pete": "two pencils",
+}
+# What `concord secret` makes: its arguments for each client.
+MADE = (
+    ("scram", "sam", "--memory", "1024"),
+    ("scram", "pete", "--kdf", "pbkdf2", "--iterations", "4096"),
+    ("cryptosign", "chris"),
+    ("tls", "tom"),
+)
 SALTED = {"salt": "salt of sally", "iterations": 1000, "keylen": 32}
 
 ROUTER = """\
 reload_interval_ms: 0
 transports:
   - {{type: websocket, endpoint: "tcp:0:interface=127.0.0.1"}}
-  - {{type: websocket, endpoint: "ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}"}}
+  - type: websocket
+    endpoint: "ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}"
+    client_certificate: {{}}
   - {{type: rawsocket, endpoint: "tcp:0:interface=127.0.0.1"}}
-  - {{type: rawsocket, endpoint: "ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}"}}
+  - type: rawsocket
+    endpoint: "ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}"
+    client_certificate: {{}}
   - {{type: rawsocket, endpoint: "unix:{socket}"}}
   - {{type: websocket, endpoint: "unix:{socket}.ws"}}
 """

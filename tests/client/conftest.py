@@ -19,7 +19,7 @@ def router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClientRouter]:
     (directory / "config" / "realms").mkdir(parents=True)
     text = ROUTER.format(certificate=certificate, key=key, socket=directory / "socket")
     (directory / "config" / "router.yaml").write_text(text)
-    (directory / "config" / "realms" / "realm1.yaml").write_text(yaml.safe_dump(realm()))
+    (directory / "config" / "realms" / "realm1.yaml").write_text(yaml.safe_dump(realm(directory)))
     with Running("concord", "run", "-c", "config", cwd=directory) as running:
         running.until("realms: ")
         yield ClientRouter(running, directory, certificate)

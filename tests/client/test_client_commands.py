@@ -84,6 +84,38 @@ class TestAuthentication:
         assert wrong[0] == 4
         assert "refused the session: wamp.error.authentication" in wrong[1]
 
+    @pytest.mark.parametrize("kind", ["ws", "rs", "wss"])
+    @pytest.mark.parametrize(
+        ("name", "authid"), [("wamp-scram", "sam"), ("wamp-scram", "pete"), ("scram", "sam")]
+    )
+    def test_scram(self, router: ClientRouter, name: str, authid: str, kind: str) -> None:
+        place = ["--url", router.urls[kind], "--tls-ca", router.certificate]
+        given = ["--authmethod", name, "--authid", authid]
+        assert (
+            self.role(router, *place, *given, env={"CONCORD_SECRET": SECRETS[authid]}) == f"member, by {name}"
+        )
+        assert router.refused(*WHO, *place, *given, env={"CONCORD_SECRET": "another"})[0] == 4
+
+    @pytest.mark.parametrize("more", [[], ["--authid", "chris"], ["--channel-binding", "tls-unique"]])
+    @pytest.mark.parametrize("kind", ["ws", "rs", "wss", "rss"])
+    def test_cryptosign(self, router: ClientRouter, kind: str, more: list[str]) -> None:
+        place = ["--url", router.urls[kind], "--tls-ca", router.certificate]
+        given = ["-a", "cryptosign", "--secret-file", "chris.key", *more]
+        if "--channel-binding" in more and kind in ("ws", "rs"):
+            assert router.refused(*WHO, *place, *given)[0] == 4
+        else:
+            assert self.role(router, *place, *given) == "member, by cryptosign"
+        assert router.refused(*WHO, *place, "-a", "cryptosign", *more, "--secret", "ff" * 32)[0] == 4
+
+    @pytest.mark.parametrize("kind", ["wss", "rss"])
+    def test_a_tls_certificate(self, router: ClientRouter, kind: str) -> None:
+        place = ["--url", router.urls[kind], "--tls-ca", router.certificate, "--authmethod", "tls"]
+        own = ["--tls-cert", "tom.pem", "--tls-key", "tom.key.pem"]
+        assert self.role(router, *place, *own) == "member, by tls"
+        assert router.refused(*WHO, *place)[0] == 4
+        other = ["--tls-cert", "certificate.pem", "--tls-key", "key.pem"]
+        assert router.refused(*WHO, *place, *other)[0] == 4
+
     def test_where_secrets_come_from(self, router: ClientRouter) -> None:
         """A file, a variable, the command line; and no word of it anywhere."""
         file = router.directory / "tina.secret"
@@ -98,8 +130,9 @@ class TestAuthentication:
 
     def test_several_methods(self, router: ClientRouter) -> None:
         env = {"CONCORD_SECRET": SECRETS["carl"]}
-        assert self.role(router, "-a", "cryptosign", "-a", "anonymous", env={"CONCORD_SECRET": "ff" * 32})
-        assert self.role(router, "-a", "wampcra", "-a", "anonymous", "-i", "carl", env=env)
+        assert self.role(router, "-a", "cookie", "-a", "anonymous") == "guest, by anonymous"
+        both = ["-a", "wampcra", "-a", "anonymous", "-i", "carl"]
+        assert self.role(router, *both, env=env) == "member, by wampcra"
 
     @pytest.mark.parametrize(
         ("arguments", "reason"),

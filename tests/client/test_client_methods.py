@@ -157,6 +157,14 @@ def test_what_can_not_be_offered(
         method(names, authid, secret)
 
 
+def test_scram_with_a_challenge_that_makes_no_sense() -> None:
+    one = method(["wamp-scram"], "sam", "pencil")
+    extra = {"nonce": one.extra(None)["nonce"] + "x", "kdf": "argon2id13", "iterations": 1, "memory": 8}
+    for salt in ("AAAA", "*", None):
+        with pytest.raises(NotJoined, match="the router's challenge makes no sense"):
+            one.answer("wamp-scram", {**extra, "salt": salt}, None)
+
+
 def test_several_are_offered_in_their_order() -> None:
     one = method(["wamp-scram", "cryptosign", "anonymous"], "a", "ff" * 32)
     assert one.names == ["wamp-scram", "cryptosign", "anonymous"]

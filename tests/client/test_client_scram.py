@@ -6,7 +6,7 @@ import hmac
 from typing import Any
 
 import pytest
-from argon2.low_level import Type, hash_secret_raw
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from router.client.failures import NotJoined, UsageError
 from router.client.scram import Scram, prepared
@@ -52,9 +52,8 @@ def challenge(client: Scram, kdf: str, **more: Any) -> dict[str, Any]:
 def salted(name: str, kdf: str) -> bytes:
     raw_salt = base64.b64decode(SALT)
     if kdf == "pbkdf2":
-        salt = raw_salt if name == "wamp-scram" else SALT.encode()
-        return hashlib.pbkdf2_hmac("sha256", b"pencil", salt, 4096, 32)
-    raw = hash_secret_raw(b"pencil", raw_salt, 4096, 8, 1, 32, Type.ID)
+        return hashlib.pbkdf2_hmac("sha256", b"pencil", raw_salt, 4096, 32)
+    raw = Argon2id(salt=raw_salt, length=32, iterations=4096, lanes=1, memory_cost=8).derive(b"pencil")
     return raw if name == "wamp-scram" else base64.b64encode(raw).rstrip(b"=")
 
 
