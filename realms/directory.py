@@ -6,17 +6,32 @@ Every refusal gets one log line with its reason; the client learns the WAMP erro
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from math import ceil
+from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from realms.auth import Beginning, Identity, Method, Proof, Question, Skip, denied, failed
+from realms.auth import (
+    Beginning,
+    Identity,
+    Method,
+    Proof,
+    Question,
+    Skip,
+    authid_of,
+    denied,
+    failed,
+    is_failure,
+)
 from realms.realm import Realm
 from realms.router_calls import Answer
 from router.routing.handshake import Admission, Challenge, Decision, Later, Peer, Refusal
 from router.routing.session import CLIENT_ROLES, announced_features
 from router.wamp import uris
 from router.wamp.messages import Authenticate, Hello
+
+# Who joins so shows nothing that could be found by trying.
+_GUESSES_NOTHING: Final = frozenset({"anonymous", "cookie"})
 
 
 class Entrant(Struct):
@@ -29,6 +44,11 @@ class Entrant(Struct):
     method: Method | None = None  # the one that decides now
     skipped: list[str] = []
 
+    @property
+    def name(self) -> str:
+        assert self.method is not None
+        return self.method.name
+
 
 class Directory:
     """
@@ -37,8 +57,10 @@ class Directory:
     :ivar realms: name -> Realm
     """
 
-    def __init__(self, new_session_id: Callable[[], int]) -> None:
+    def __init__(self, new_session_id: Callable[[], int], now: Callable[[], float]) -> None:
+        """``now`` is the monotonic clock in seconds."""
         self.realms: dict[str, Realm] = {}
+        self._now = now
         self._new_session_id = new_session_id
 
     def enter(self, hello: Hello, peer: Peer) -> Decision | Later[Decision]:
@@ -70,6 +92,9 @@ class Directory:
         if not entrant.methods:
             return denied("; ".join(entrant.skipped))
         method = entrant.method = entrant.methods.pop(0)
+        refused = self._unheard(entrant)
+        if refused is not None:
+            return refused
         return self._settle(entrant, method.begin(entrant.hello, entrant.peer, entrant.session_id))
 
     def _settle(self, entrant: Entrant, decision: Beginning) -> Decision | Later[Decision]:
@@ -79,12 +104,37 @@ class Directory:
         if isinstance(decision, Question):
             return self._ask(entrant, decision)
         if isinstance(decision, Proof):
-            assert entrant.method is not None
-            return Challenge(entrant.method.name, decision.extra, partial(self._verify, entrant, decision))
+            return Challenge(entrant.name, decision.extra, partial(self._verify, entrant, decision))
+        self._count(entrant, decision)
+        if isinstance(decision, Refusal) and not decision.why.startswith(entrant.name):
+            decision = structs.replace(decision, why=f"{entrant.name}: {decision.why}")
         return self._judge(entrant.hello, entrant.peer, entrant.session_id, decision)
 
     def _verify(self, entrant: Entrant, proof: Proof, message: Authenticate) -> Any:
-        return self._settle(entrant, proof.verify(message))
+        # Many may have been challenged before the first of them failed.
+        return self._unheard(entrant) or self._settle(entrant, proof.verify(message))
+
+    def _unheard(self, entrant: Entrant) -> Refusal | None:
+        """Refuse a client that failed too often, or whose address did."""
+        realm = self.realms.get(entrant.hello.realm)
+        if realm is None or entrant.name in _GUESSES_NOTHING:
+            return None
+        seconds = realm.failures.wait(entrant.peer.host, authid_of(entrant.hello), self._now())
+        if not seconds:
+            return None
+        realm.counters["joins_throttled"] += 1
+        text = f"too many failed attempts: try again in {ceil(seconds)} s"
+        return Refusal(uris.LIMIT_EXCEEDED, text, f"{entrant.name}: {text}")
+
+    def _count(self, entrant: Entrant, decision: Identity | Refusal) -> None:
+        realm = self.realms.get(entrant.hello.realm)
+        if realm is None or entrant.name in _GUESSES_NOTHING:
+            return
+        host, authid = entrant.peer.host, authid_of(entrant.hello)
+        if isinstance(decision, Identity):
+            realm.failures.succeeded(host, authid)
+        elif is_failure(decision):
+            realm.failures.failed(host, authid, self._now())
 
     def _ask(self, entrant: Entrant, question: Question) -> Refusal | Later[Decision]:
         """Let a procedure be called; the client waits, and nobody else does."""

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from realms.auth import Identity
 from realms.auth.methods import methods_of
+from realms.auth.throttle import FailedAttempts
 from realms.call_times import CallTimes
 from realms.config import RealmConfig
 from realms.extension import Extension
@@ -127,6 +128,7 @@ class Realm:
         self.extensions = Extensions(
             config.name, extensions, self.sessions, self.broker, self._own_calls, environment
         )
+        self.failures = FailedAttempts(config.authentication.failures)
         self._configure(config)
         self.routes: Routes = {
             Call: self._call,
@@ -359,6 +361,7 @@ class Realm:
         reserved = uris.RESERVED + tuple(f"{name}." for name in config.extensions)
         self.roles = compile_roles(config.roles, config.uri_check, config.limits.uri_length, reserved)
         self.methods = methods_of(config.authentication, self.roles)
+        self.failures.settings = config.authentication.failures
         self._strict_ids = config.strict_ids
         self._welcome_roles = features.welcome_roles(config.meta_api.enabled)
         self._own_calls.limit = config.limits.pending_calls_per_session

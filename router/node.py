@@ -76,11 +76,11 @@ class Node(Service):
         self.log_levels: LogLevels | None = None
         self.ports: dict[str, Any] = {}
         self.listeners: list[Listener] = []
-        self.directory = Directory(random_session_id)
         self.nonces = Nonces()  # of signed HTTP requests, on whichever port
         self.reactor = reactor
         self._schedule = _turn_scheduler(reactor)
         self.turn = Turn(self._schedule, time.monotonic)
+        self.directory = Directory(random_session_id, self.turn.now)
         self.webhooks = LazyWebhooks(self.directory, self.turn, reactor, self.counters)
         self.pulse = Pulse(self.turn.now, self.turn.judge)
         self._new_publication_id = publication_ids()

@@ -250,7 +250,7 @@ class WireRouter:
         self._flush: Callable[[], None] | None = None
         self.turn = Turn(self._schedule, lambda: self.now)
         self.world = WireWorld(self)
-        self.directory = Directory(lambda: next(self._session_ids))
+        self.directory = Directory(lambda: next(self._session_ids), lambda: self.now)
         self.environment = Environment(
             new_publication_id=lambda: next(self._publications),
             randbelow=lambda n: self.draws.pop(0) % n if self.draws else 0,

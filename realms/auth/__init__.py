@@ -10,7 +10,7 @@ A method is pure: it never calls or waits itself.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -79,14 +79,22 @@ class Method(Protocol):
         ...
 
 
+_UNTOLD: Final = "authentication failed"
+
+
 def denied(why: str) -> Refusal:
     """Refuse for a reason that the client is not told."""
-    return Refusal(uris.AUTHENTICATION_DENIED, "authentication failed", why)
+    return Refusal(uris.AUTHENTICATION_DENIED, _UNTOLD, why)
+
+
+def is_failure(refusal: Refusal) -> bool:
+    """Tell whether somebody tried to be somebody; a HELLO that says too little is told what it lacks."""
+    return refusal.reason == uris.AUTHENTICATION_DENIED and refusal.text == _UNTOLD
 
 
 def failed(why: str) -> Refusal:
     """Refuse because it could not be decided, for a reason that the client is not told."""
-    return Refusal(uris.AUTHENTICATION_FAILED, "authentication failed", why)
+    return Refusal(uris.AUTHENTICATION_FAILED, _UNTOLD, why)
 
 
 def missing_authid() -> Refusal:

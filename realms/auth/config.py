@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta
 
 from realms.auth import keys
+from realms.auth.common_config import Authenticated, Failures
 from router.configuration import Document, Path, Secret, Section, path_text, quoted
-from router.wamp.uris import is_reserved, is_valid
 
 
 def check_name(name: str) -> str | None:
@@ -24,12 +24,6 @@ def check_name(name: str) -> str | None:
 # The keys of the specification's dialect and of Autobahn's: StoredKey and ServerKey.
 SCRAM_KEYS: Final = (("stored_key", "server_key"), ("autobahn_stored_key", "autobahn_server_key"))
 _LEAST_PBKDF2_ITERATIONS: Final = 4096  # RFC 7677, 4
-
-
-def _check_authenticator(uri: str) -> str | None:
-    if not is_valid(uri):
-        return f"must be the URI of a procedure, as 'com.example.authenticate', got {quoted(uri)}"
-    return f"{quoted(uri)} is the router's own: no client can register it" if is_reserved(uri) else None
 
 
 Role = Annotated[
@@ -102,35 +96,6 @@ class Principal(Section, frozen=True, kw_only=True):
         """Tell whether nobody joins so any more."""
         end = _read_time(self.expires) if self.expires is not None else None
         return end is not None and datetime.now(UTC) >= end
-
-
-class Authenticated(Section, frozen=True, kw_only=True):
-    """A method whose clients a procedure may know (WAMP 'Dynamic Authentication API')."""
-
-    authenticator: Annotated[
-        Annotated[str, Meta(extra={"check": _check_authenticator})] | None,
-        Meta(
-            description="A procedure that is asked about clients who are not configured here; it returns "
-            "the role, or a mapping.",
-            examples=["com.example.authenticate"],
-        ),
-    ] = None
-    authenticator_realm: Annotated[
-        str | None,
-        Meta(
-            description="The realm that has the procedure; by default this one.",
-            examples=["com.example.staff"],
-        ),
-    ] = None
-    authenticator_timeout_ms: Annotated[
-        int,
-        Meta(
-            description="Time for its answer; then the client is refused. The transport's "
-            "`handshake_timeout_ms` should be longer.",
-            ge=10,
-            le=600_000,
-        ),
-    ] = 3_000
 
 
 class Anonymous(Authenticated, frozen=True, kw_only=True):
@@ -325,6 +290,7 @@ class Authentication(Section, frozen=True, kw_only=True):
     cryptosign: Annotated[Cryptosign | None, Meta(description="By a key pair.")] = None
     tls: Annotated[Tls | None, Meta(description="By a TLS certificate.")] = None
     signature: Annotated[Signature | None, Meta(description="By signed HTTP requests.")] = None
+    failures: Annotated[Failures, Meta(description="Limits of failures.")] = Failures()
 
 
 def check_authentication(document: Document[Any]) -> None:
@@ -372,8 +338,7 @@ def _check_authenticators(document: Document[Any]) -> None:
 
 
 def _lets_in_by_itself(section: object) -> bool:
-    known = ("role", "principals", "trusted_keys")
-    return not isinstance(section, Authenticated) or any(getattr(section, name, None) for name in known)
+    return any(getattr(section, name, None) for name in ("role", "principals", "trusted_keys"))
 
 
 def _is_key(text: str, length: int) -> bool:

@@ -32,7 +32,8 @@ from realms.auth import (
     failed,
     missing_authid,
 )
-from realms.auth.config import Authenticated, Authentication, check_authentication, check_name
+from realms.auth.common_config import Authenticated
+from realms.auth.config import Authentication, check_authentication, check_name
 from realms.auth.plain_tree import no_files, tree_of
 from realms.router_calls import Answer, Failed
 from router.configuration import Document, Secret, Section

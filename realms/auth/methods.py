@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator
 
 from realms.auth import Method
 from realms.auth.anonymous import AnonymousMethod
-from realms.auth.config import Authenticated, Authentication
+from realms.auth.common_config import Authenticated
+from realms.auth.config import Authentication
 from realms.auth.cryptosign import CryptosignMethod
 from realms.auth.dynamic import DynamicMethod
 from realms.auth.scram import AUTOBAHN, WAMP, ScramMethod

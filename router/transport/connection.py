@@ -58,6 +58,7 @@ class Connection:
         "_decode",
         "_deliver",
         "_entrance",
+        "_hello",
         "_later",
         "_on_state",
         "_routes",
@@ -99,6 +100,7 @@ class Connection:
         self._on_state = on_state
         self._throttle: Throttle | None = None
         self._verify: Any = None
+        self._hello: Hello | None = None  # while it is being answered
         self._later: Later[Any] | None = None  # who the peer is, while that is being decided
 
     def receive(self, data: bytes, now: float) -> None:
@@ -224,6 +226,7 @@ class Connection:
             getattr(self, "_on_" + action)(message)
 
     def _on_hello(self, message: Hello) -> None:
+        self._hello = message
         message.details = self.serializer.plain(message.details)  # whatever they are shown to can read them
         self._await(self._entrance.enter(message, self.peer))
 
@@ -261,15 +264,21 @@ class Connection:
             self.outbox.send(messages.Challenge(decision.authmethod, decision.extra))
         else:
             self._counters["refused_joins"] += 1
+            hello = self._hello
+            authid = hello.details.get("authid") if hello is not None else None
+            whom = f" as {authid!r:.100}" if isinstance(authid, str) else ""
             self.log.warn(
-                "{address} refused: {reason}: {why}",
+                "{address} refused{whom}: {reason}: {why}",
                 address=self.peer.address,
+                whom=whom,
+                realm=hello.realm[:200] if hello is not None else None,
                 reason=decision.reason,
                 why=decision.why or decision.text,
             )
             self._abort(decision.reason, decision.text)
 
     def _admit(self, admission: Admission) -> None:
+        self._hello = None
         session = self.session = admission.session
         self.realm = admission.realm
         self._routes = admission.realm.routes

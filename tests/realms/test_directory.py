@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from realm_play import PEER, Play, config, may, roles
+from realm_play import NOW, PEER, Play, config, may, roles
 
 from realms.auth import Identity
 from realms.auth.config import Anonymous, Authentication, Ticket, TicketPrincipal, Tls
@@ -22,7 +22,7 @@ BOTH = Authentication(anonymous=Anonymous(role="clerk"), ticket=TICKET)
 def directory(**settings: Any) -> Directory:
     """Give a directory with ``realm1``; session ids count from 1."""
     ids = iter(range(1, 100))
-    found = Directory(lambda: next(ids))
+    found = Directory(lambda: next(ids), lambda: NOW)
     found.realms["realm1"] = Play(**settings).realm
     return found
 
@@ -204,7 +204,7 @@ class TestComponentsOfThisProcess:
 def test_a_session_id_that_is_in_use_is_drawn_again() -> None:
     """In any realm of the node: session ids are of global scope (WAMP BP 'IDs')."""
     ids = iter([5, 5, 5, 6])
-    found = Directory(lambda: next(ids))
+    found = Directory(lambda: next(ids), lambda: NOW)
     environment = Play().realm._environment
     for name in ("one", "two"):
         found.realms[name] = Realm(config(), environment)
