@@ -1,9 +1,10 @@
 """
 TLS: the client has shown a certificate, and with it that it has the private key.
 
-The specification names this method and no more (WAMP AP 'Authentication Methods'); what it means here
-is told in docs/decisions/0008. The transport asks for certificates (``client_certificate`` in router.yaml). A
-fingerprint tells by itself whose a certificate is; the names in it do where an authority has signed it.
+The specification tells that there is such a thing (WAMP AP 'Authentication Methods', 'TLS Certificate
+Authentication'); what it means here is told in docs/decisions/0008. The transport asks for certificates
+(``client_certificate`` in router.yaml). A fingerprint tells by itself whose a certificate is; the names in
+it do where an authority has signed it.
 """
 
 import time
