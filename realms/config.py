@@ -16,6 +16,7 @@ from realms.auth.config import Authentication, RoleName, check_authentication
 from realms.authorization.checks import check_authorizers, warn_of_roles
 from realms.authorization.config import Action, Authorization, check_procedure
 from realms.history.config import HistoryConfig, check_histories
+from realms.management_config import Management
 from realms.webhook_config import Webhooks, check_webhooks
 from router.configuration import Document, Path, Secret, SecretSources, Section, quoted, read
 from router.wamp.uris import MatchPolicy, UriRules, is_valid
@@ -235,6 +236,7 @@ class RealmConfig(Section, frozen=True, kw_only=True):
     )
     meta_api: Annotated[MetaApi, Meta(description="The meta API.")] = MetaApi()
     webhooks: Webhooks = ()
+    management: Annotated[Management, Meta(description="Who manages the router from here.")] = Management()
     event_history: Annotated[
         tuple[HistoryConfig, ...],
         Meta(description="The topics whose events are kept; an event is kept in each history that matches."),

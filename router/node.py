@@ -34,6 +34,7 @@ from router import __version__
 from router.config_directory import Configuration
 from router.endpoint_strings import with_backlog
 from router.log import LogLevels
+from router.management import Management
 from router.mounts import mounts_of
 from router.node_config import WebSocketTransport
 from router.pulse import BEAT_SECONDS, Pulse
@@ -61,6 +62,7 @@ class Node(Service):
 
     :ivar counters: what happened since the start, name -> number
     :ivar directory: the open realms
+    :ivar started: when, as RFC 3339 has it; ``started_at`` in seconds of the monotonic clock
     :ivar log_levels: what is kept of the log, where the log is the router's own
     :ivar pulse: notices when it is late
     :ivar ports: name of the transport -> the listening port (``IListeningPort``)
@@ -83,7 +85,9 @@ class Node(Service):
         self.directory = Directory(random_session_id, self.turn.now)
         self.webhooks = LazyWebhooks(self.directory, self.turn, reactor, self.counters)
         self.pulse = Pulse(self.turn.now, self.turn.judge)
-        self._new_publication_id = publication_ids()
+        self.management = Management(self)
+        self.started, self.started_at = timestamp(), self.turn.now()
+        self.new_publication_id = publication_ids()
         self._alarms: dict[str, Any] = {}  # realm name -> the delayed call of its one timer
         self._contexts: dict[str, RenewableContext] = {}  # transport name -> its TLS context
         self._loops: list[LoopingCall] = []
@@ -117,7 +121,8 @@ class Node(Service):
         """Start timers, and say where this router listens."""
         self.privilegedStartService()
         super().startService()
-        self._repeat(lambda: self.pulse.beat(self.directory.realms.values()), BEAT_SECONDS)
+        self.management.seat()
+        self._repeat(self._beat, BEAT_SECONDS)
         for listener in self.listeners:
             listener.start(self._tick)
         interval_ms = self.configuration.node.reload_interval_ms
@@ -129,6 +134,7 @@ class Node(Service):
     def stopService(self) -> "Deferred[None]":
         """Say GOODBYE to every session, wait for the answers and for extensions a stated time, close all."""
         super().stopService()
+        self.management.end()
         for loop in self._loops:
             loop.stop()
         self._loops.clear()
@@ -157,6 +163,11 @@ class Node(Service):
         """Read the configuration again; a wrong one is reported and changes nothing."""
         return self._reload.now()
 
+    @property
+    def reload_report(self) -> str:
+        """Why the last reading of the configuration was not taken, or ""."""
+        return self._reload.report
+
     def connect(self, component: Any, realm: str, authid: str, role: str) -> LocalTransport:
         """
         Join ``component``, an Autobahn ``ApplicationSession``, to ``realm`` without a socket.
@@ -174,9 +185,9 @@ class Node(Service):
         configuration = self.configuration
         self.world = NodeWorld(self.turn, self._schedule, self.reactor, configuration.data_directory)
         self._environment = Environment(
-            new_publication_id=self._new_publication_id,
+            new_publication_id=self.new_publication_id,
             randbelow=SystemRandom().randrange,
-            timestamp=_timestamp,
+            timestamp=timestamp,
             wake_at=self._wake_at,
             world=self.world,
         )
@@ -223,6 +234,10 @@ class Node(Service):
         from router.transport.rawsocket import RawSocketFactory
 
         return RawSocketFactory(listener, self.reactor)
+
+    def _beat(self) -> None:
+        self.pulse.beat(self.directory.realms.values())
+        self.management.beat()
 
     def _tick(self, watch: Liveness) -> None:
         self._repeat(lambda: watch.tick(self.turn.now()), watch.tick_interval)
@@ -289,14 +304,15 @@ class Node(Service):
         happened = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
         self.log.info("stopped; since the start: {happened}", happened=happened or "nothing")
 
-    def _reconfigure(self, configuration: Configuration) -> None:
+    def _reconfigure(self, configuration: Configuration) -> str:
+        """Take a configuration; say why not, where it cannot be."""
         if not self.running:
-            return
+            return "the router is stopping"
         try:
             opened, changes = self._prepare(configuration)
         except ExtensionError as error:
             self.log.error("configuration not reloaded, the old one stays: {error}", error=error)
-            return
+            return str(error)
         for name, context in self._contexts.items():
             try:
                 context.renew()
@@ -317,9 +333,11 @@ class Node(Service):
             self.turn.deliver(realms[name].reconfigure(configuration.realms[name], change))
         self.configuration = configuration
         self.webhooks.update(configuration.realms)
+        self.management.seat()
         self.log.info("configuration reloaded; realms: {realms}", realms=", ".join(realms) or "none")
         for warning in configuration.warnings:
             self.log.warn("{warning}", warning=warning)
+        return ""
 
     def _take_log_levels(self, settings: Any) -> None:
         """Take the levels of the configuration, if they changed there; what was set by hand ends then."""
@@ -408,7 +426,7 @@ def publication_ids() -> Any:
     return lambda: bits(53) + 1
 
 
-def _timestamp() -> str:
+def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

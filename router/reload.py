@@ -31,13 +31,15 @@ class Reload:
     """
     Gives ``take`` each new configuration of the directory from which ``configuration`` came.
 
-    ``look`` is to be called from time to time.
+    ``look`` is to be called from time to time. ``take`` says why it does not, or nothing.
+
+    :ivar report: why the last reading was not taken, or ""
     """
 
     log = Logger("router.reload")
 
     def __init__(
-        self, configuration: Configuration, reactor: Any, take: Callable[[Configuration], None]
+        self, configuration: Configuration, reactor: Any, take: Callable[[Configuration], str]
     ) -> None:
         self._directory = configuration.directory
         self._extensions = configuration.extensions
@@ -46,6 +48,7 @@ class Reload:
         self._files: Iterable[Path] = configuration.files
         self._realms_directory = configuration.realms_directory
         self._seen = self._look()
+        self.report = ""
         self._asked: list[Deferred[None]] = []  # who waits for the next reading
         self._reading = False
 
@@ -86,7 +89,7 @@ class Reload:
         self._realms_directory = configuration.realms_directory
         if self._has_new(configuration.files):
             return self._read()
-        self._take(configuration)
+        self.report = self._take(configuration)
         return None
 
     def _failed(self, failure: Failure) -> "Deferred[None] | Failure | None":
@@ -96,7 +99,8 @@ class Reload:
         files = {file.absolute() for file in error.files}
         if self._has_new(files | set(self._files)):
             return self._read()
-        self.log.error("configuration not reloaded, the old one stays:\n{report}", report=str(error))
+        self.report = str(error)
+        self.log.error("configuration not reloaded, the old one stays:\n{report}", report=self.report)
         return None
 
     def _has_new(self, files: Iterable[Path]) -> bool:
@@ -105,6 +109,7 @@ class Reload:
         return not self._look().keys() <= self._seen.keys()
 
     def _defect(self, failure: Failure) -> None:
+        self.report = "a defect of the router: see its log"
         self.log.failure("configuration not reloaded, the old one stays", failure)
 
     def _look(self) -> _Look:

@@ -51,9 +51,10 @@ LAYERS: dict[str, set[str]] = {
     "realms.webhook_config": {CONFIGURATION, "router.wamp.uris", "realms.auth.config"},
     "realms.config": {
         *(CONFIGURATION, "router.wamp.uris", "realms.auth.config"),
-        *("realms.history.config", "realms.webhook_config"),
         *("realms.authorization.checks", "realms.authorization.config"),
+        *("realms.history.config", "realms.management_config", "realms.webhook_config"),
     },
+    "realms.management_config": {CONFIGURATION},
     "realms.history.config": {CONFIGURATION, "router.wamp.uris"},
     "realms.auth.config": {CONFIGURATION, "realms.auth.keys", "realms.auth.common_config"},
     "realms.auth.common_config": {CONFIGURATION, "router.wamp.uris"},
@@ -116,6 +117,7 @@ LAYERS: dict[str, set[str]] = {
         *SETTINGS,
         "router",
         "router.log",
+        "router.management",
         "router.mounts",
         "router.pulse",
         "router.reload",
@@ -123,6 +125,8 @@ LAYERS: dict[str, set[str]] = {
     },
     "router.metrics": {"router.metrics.config", TRANSPORT, ROUTING, REALMS, WEB, CONFIGURATION, "router"},
     "router.metrics.config": {CONFIGURATION},
+    "router.log_feed": {"router.log"},
+    "router.management": {REALMS, ROUTING, WAMP, "router.log", "router.log_feed", "router.metrics"},
     "router.pulse": {REALMS},
     "router.mounts": {TRANSPORT, WEB, BRIDGE, "router.metrics"},
     # The command line client, which needs no router: only how its profiles are read, and DSTM's client.

@@ -191,3 +191,15 @@ def _add(family: Metric, labels: dict[str, str], histogram: Histogram) -> None:
         family.add_sample(f"{family.name}_bucket", {**labels, "le": upper}, total)
     family.add_sample(f"{family.name}_count", labels, total)
     family.add_sample(f"{family.name}_sum", labels, histogram.sum)
+
+
+def snapshot(node: Any, realm: str | None) -> dict[str, list[dict[str, Any]]]:
+    """Give the metrics of ``realm``, or all of them: name -> labels and values."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for family in NodeCollector(node).collect():
+        for sample in family.samples:
+            if realm is None or sample.labels.get("realm") == realm:
+                found.setdefault(sample.name, []).append(
+                    {"labels": dict(sample.labels), "value": sample.value}
+                )
+    return found

@@ -27,7 +27,7 @@ from msgspec import Struct
 from router.routing.matching import PatternTable, TooManyShapes
 from router.routing.options import Refused, choice, flag, passthru, shard_key
 from router.routing.outputs import Announcement, Delivery, Outputs
-from router.routing.publication import Publication, PublishOptions, read_publish_options
+from router.routing.publication import Audience, Publication, PublishOptions, read_publish_options
 from router.routing.retention import Retention, retained
 from router.routing.session import Session
 from router.routing.shards import node_of
@@ -323,10 +323,15 @@ class Broker:
         return self._accept(event)
 
     def publish_own(
-        self, topic: str, args: list[Any] | None, kwargs: dict[str, Any] | None, publication: int
+        self,
+        topic: str,
+        args: list[Any] | None,
+        kwargs: dict[str, Any] | None,
+        publication: int,
+        audience: Audience | None = None,
     ) -> Outputs:
         """Send an event of the router itself: plain values, no publisher, no reply."""
-        return self._accept(Publication(topic, publication, {}, args, kwargs))
+        return self._accept(Publication(topic, publication, {}, args, kwargs, None, audience))
 
     def hold(self, match: str, topic: str, timestamp: str) -> bool:
         """
