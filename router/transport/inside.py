@@ -60,9 +60,13 @@ encode: Final = msgspec.json.Encoder().encode
 
 
 class Credential(Struct, frozen=True, kw_only=True):
-    """How a client joins: with which method, as whom, and what it answers when it is challenged."""
+    """
+    How a client joins: as whom, and what it answers when it is challenged.
 
-    authmethod: str = "anonymous"
+    :ivar authmethods: the methods that it offers, the first that fits is taken
+    """
+
+    authmethods: tuple[str, ...] = ("anonymous",)
     authid: str | None = None
     signature: str = ""
     extra: dict[str, Any] = {}
@@ -163,7 +167,7 @@ class InsideConnection:
     def join(self, realm: str, credential: Credential) -> None:
         """Ask for the session."""
         self._credential = credential
-        details: dict[str, Any] = {"roles": ROLES, "authmethods": [credential.authmethod]}
+        details: dict[str, Any] = {"roles": ROLES, "authmethods": credential.authmethods}
         if credential.authid is not None:
             details["authid"] = credential.authid
         self.send([Hello.CODE, realm, details])
@@ -222,6 +226,7 @@ class InsideConnection:
     def abort(self) -> None:
         """The router drops the connection (``Carrier``)."""
         self.dropped = True
+        self._end = (uris.UNAVAILABLE, "dropped by the router")
         self._lose("dropped by the router")
 
     def _router_ends(self, code: int, details: dict[str, Any], reason: str) -> None:

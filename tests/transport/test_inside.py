@@ -60,9 +60,9 @@ async def test_joins_asks_and_leaves(bench: Bench) -> None:
 async def test_answers_a_challenge(bench: Bench) -> None:
     ticket = {"principals": {"alice": {"role": "anonymous", "secret": "sesame"}}}
     node = bench.node({"realm1": {**OPEN, "authentication": {"ticket": ticket}}})
-    good = await joined(node, authmethod="ticket", authid="alice", signature="sesame")
+    good = await joined(node, authmethods=("ticket",), authid="alice", signature="sesame")
     assert good.told == ["joined"]
-    bad = await joined(node, authmethod="ticket", authid="alice", signature="sesam")
+    bad = await joined(node, authmethods=("ticket",), authid="alice", signature="sesam")
     assert bad.told == [("ended", "wamp.error.authentication_denied", "authentication failed")]
     good.connection.leave()
 
@@ -119,7 +119,7 @@ async def test_a_defect_of_the_client_ends_it_alone(bench: Bench) -> None:
     for each in (recorder, other):
         each.connection.send([48, 1, {}, "wamp.session.count"])
     await until(lambda: len(other.told) == 2 and len(recorder.told) == 2)
-    assert recorder.told[1] == ("ended", "dropped by the router", "")
+    assert recorder.told[1] == ("ended", "wamp.error.unavailable", "dropped by the router")
     assert recorder.connection.dropped
     assert bench.log.take_failures() == ["RuntimeError('a defect of the client')"]
     other.connection.leave()

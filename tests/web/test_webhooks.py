@@ -10,14 +10,20 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from certificates import Authority
+from cryptography import x509
 from node_bench import OPEN, WEBSOCKET, Bench, write
 from pytest_twisted import ensureDeferred as asynchronous
+from twisted.internet.ssl import PrivateCertificate
 from wamp_client import WampClient, connect, reactor, soon, until
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from twisted.web.resource import Resource
     from twisted.web.server import NOT_DONE_YET, Site
+
+# Twisted hands pyOpenSSL what pyOpenSSL has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
 
 SECRET = "whsec_" + base64.b64encode(b"a key of octets").decode()
 
@@ -188,6 +194,25 @@ async def test_a_name_that_means_this_machine_is_refused(bench: Bench, receiver:
         await node.stopService()
     assert receiver.got == []
     assert sum("has no public address" in line for line in bench.log.lines("error")) >= 1
+
+
+@asynchronous
+async def test_a_certificate_that_nobody_vouches_for(bench: Bench) -> None:
+    """The receiver's certificate must be valid for its name: it never sees the event."""
+    receiver = Receiver()
+    issued = Authority("servers").issue("localhost", x509.DNSName("localhost"))
+    options = PrivateCertificate.loadPEM(issued.pem + issued.key_pem).options()
+    port = reactor.listenSSL(0, receiver.site, options, interface="127.0.0.1")
+    url = f"https://localhost:{port.getHost().port}/hook"
+    node = bench.node(hooked(hook(receiver, url=url, retry={"attempts": 1})))
+    client = await publisher(node)
+    await publish(client, "secret")
+    await until(lambda: node.counters["webhooks_failed"] == 1)
+    assert any("certificate" in line for line in bench.log.lines("error"))
+    assert receiver.got == []
+    await client.leave()
+    await port.stopListening()
+    await receiver.port.stopListening()
 
 
 @asynchronous

@@ -1,7 +1,7 @@
 """
 Who sends a request: the header ``Authorization``.
 
-    (none)                                        anonymous
+    (none)                                        whom a TLS certificate names, else anonymous
     Bearer <authid>:<ticket>                      a principal of the method ``ticket``
     Basic <base64 of authid:ticket>               the same (RFC 7617)
     Concord-HMAC-SHA256 authid="...", ...         a principal of the method ``signature``
@@ -56,17 +56,17 @@ class Signed(Struct, frozen=True):
 
 
 ANONYMOUS: Final = Sender(credential=Credential())
+# Who has shown a certificate is judged by it, where the realm has that method.
+SHOWN: Final = Sender(credential=Credential(authmethods=("tls", "anonymous")))
 
 
-def sender_of(header: str | None, signed: Signed, now: float, window_ms: int) -> Sender:
+def sender_of(header: str, signed: Signed, now: float, window_ms: int) -> Sender:
     """
     Read who sends a request; ``now`` is in seconds since 1970.
 
     Raises:
         Refused: with 401, where the header says nothing that can be judged.
     """
-    if header is None:
-        return ANONYMOUS
     scheme, _, rest = header.strip().partition(" ")
     kind = scheme.lower()
     if kind == "bearer":
@@ -88,7 +88,7 @@ def _ticket(token: str, scheme: str) -> Sender:
     authid, colon, ticket = token.partition(":")
     if not (colon and authid and ticket) or len(authid) > MAX_AUTHID:
         raise _refused(f"{scheme} takes an authid and its ticket, with a colon between them")
-    return Sender(credential=Credential(authmethod="ticket", authid=authid, signature=ticket))
+    return Sender(credential=Credential(authmethods=("ticket",), authid=authid, signature=ticket))
 
 
 def _from_base64(text: str) -> str:
@@ -110,7 +110,9 @@ def _signature(rest: str, signed: Signed, now: float, window_ms: int) -> Sender:
     if not _HEX.fullmatch(signature):
         raise _refused("signature must be 64 hexadecimal digits")
     extra = {"text": text_to_sign(signed, timestamp, nonce)}
-    credential = Credential(authmethod="signature", authid=parts["authid"], signature=signature, extra=extra)
+    credential = Credential(
+        authmethods=("signature",), authid=parts["authid"], signature=signature, extra=extra
+    )
     return Sender(credential=credential, nonce=nonce)
 
 

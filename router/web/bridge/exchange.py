@@ -86,9 +86,9 @@ class Exchange:
         self.is_over = True
         request = self._request
         request.setResponseCode(status)
-        self.set_headers({"Cache-Control": "no-store", "Content-Length": str(len(body)), **(headers or {})})
+        self.set_headers({"Cache-Control": "no-store", **(headers or {})})
         if body:
-            request.setHeader("Content-Type", JSON_TYPE)
+            self.set_headers({"Content-Type": JSON_TYPE, "Content-Length": str(len(body))})
             request.write(body)
         request.finish()
 

@@ -47,7 +47,7 @@ from router.web.bridge.answers import (
 from router.web.bridge.bodies import call_wire, publish_wire, wanted
 from router.web.bridge.config import Bridge
 from router.web.bridge.cors import CorsRules
-from router.web.bridge.credentials import Sender, Signed, sender_of
+from router.web.bridge.credentials import ANONYMOUS, SHOWN, Sender, Signed, sender_of
 from router.web.bridge.exchange import JSON_TYPE, Exchange
 from router.web.bridge.nonces import Nonces
 from router.web.bridge.openapi import description
@@ -149,29 +149,32 @@ class BridgeResource(Resource):
 
     def _call(self, exchange: Exchange) -> None:
         body = self._body_of(exchange)
-        sender = self._sender_of(exchange, body)
+        peer = self._peer_of(exchange)
+        sender = self._sender_of(exchange, peer, body)
         progress = exchange.accepts_events()
         wire = call_wire(body, self._settings.call_timeout_ms, progress)
         if progress:
             self._check_room_for_stream()
-            self._stream(exchange, sender, partial(CallStream, wire))
+            self._stream(exchange, peer, sender, partial(CallStream, wire))
         else:
-            session = self._session_for(exchange, sender)
+            session = self._session_for(exchange, peer, sender)
             ask = _Ask(self, exchange)
             exchange.on_gone = lambda: session.cancel(ask)
             session.ask(wire, ask)
 
     def _publish(self, exchange: Exchange) -> None:
         body = self._body_of(exchange)
-        sender = self._sender_of(exchange, body)
+        peer = self._peer_of(exchange)
+        sender = self._sender_of(exchange, peer, body)
         wire = publish_wire(body)
-        self._session_for(exchange, sender).ask(wire, _Ask(self, exchange))
+        self._session_for(exchange, peer, sender).ask(wire, _Ask(self, exchange))
 
     def _subscribe(self, exchange: Exchange) -> None:
         self._check_room_for_stream()
-        sender = self._sender_of(exchange, b"")
+        peer = self._peer_of(exchange)
+        sender = self._sender_of(exchange, peer, b"")
         topics = wanted(exchange.query, exchange.header("last-event-id"))
-        self._stream(exchange, sender, partial(SubscribeStream, topics))
+        self._stream(exchange, peer, sender, partial(SubscribeStream, topics))
 
     def _describe(self, exchange: Exchange) -> None:
         exchange.answer(200, msgspec.json.encode(description(self._settings)))
@@ -199,7 +202,7 @@ class BridgeResource(Resource):
         if len(self.streams) >= self._settings.streams:
             raise _full("streams", self._settings.streams)
 
-    def _sender_of(self, exchange: Exchange, body: bytes) -> Sender:
+    def _sender_of(self, exchange: Exchange, peer: Peer, body: bytes) -> Sender:
         target = exchange.target
         if target is None:
             raise Refused(
@@ -207,18 +210,20 @@ class BridgeResource(Resource):
             )
         signed = Signed(exchange.method, target, body)
         header = exchange.header("authorization")
+        if header is None:
+            return ANONYMOUS if peer.certificate is None else SHOWN
         return sender_of(header, signed, time.time(), self._settings.signature_window_ms)
 
-    def _session_for(self, exchange: Exchange, sender: Sender) -> SharedSession:
-        realm, peer = _realm_of(exchange), self._peer_of(exchange)
+    def _session_for(self, exchange: Exchange, peer: Peer, sender: Sender) -> SharedSession:
+        realm = _realm_of(exchange)
         key = self._key_of(realm, peer, sender)
         is_open = self._directory.realms.get(realm)
         version = is_open.config.authentication if is_open is not None else None
         connect = partial(self._connect, peer)
         return self.sessions.get(realm, sender.credential, key, version, connect)
 
-    def _stream(self, exchange: Exchange, sender: Sender, make: Callable[..., Stream]) -> None:
-        realm, peer = _realm_of(exchange), self._peer_of(exchange)
+    def _stream(self, exchange: Exchange, peer: Peer, sender: Sender, make: Callable[..., Stream]) -> None:
+        realm = _realm_of(exchange)
         self._key_of(realm, peer, sender)
         times = Times(self._listener.settings.handshake_timeout_ms, self._settings.heartbeat_ms)
         stream = make(exchange, partial(self._connect, peer), self._reactor.callLater, times)
@@ -244,12 +249,13 @@ class BridgeResource(Resource):
             Refused: with 401, where the request is signed well and was sent before.
         """
         credential = sender.credential
-        known = f"{credential.authmethod}\0{credential.authid}\0{credential.signature}".encode()
+        shown = peer.certificate.fingerprint if peer.certificate is not None else ""
+        parts = [*credential.authmethods, credential.authid or "", shown]
         if sender.nonce and self._is_signed_well(realm, credential):
-            self._use_nonce(realm, peer, sender)
-            # The signature is another one each time, and was judged.
-            known = f"{credential.authmethod}\0{credential.authid}".encode()
-        return realm, peer.host, hmac.digest(_KEY, known, sha256)
+            self._use_nonce(realm, peer, sender)  # the signature is another one each time, and was judged
+        else:
+            parts.append(credential.signature)
+        return realm, peer.host, hmac.digest(_KEY, "\0".join(parts).encode(), sha256)
 
     def _is_signed_well(self, realm: str, credential: Credential) -> bool:
         """
@@ -258,7 +264,7 @@ class BridgeResource(Resource):
         One that is wrong goes the way of every other credential, with its answer, log line and count.
         """
         is_open = self._directory.realms.get(realm)
-        method = is_open.methods.get(credential.authmethod) if is_open is not None else None
+        method = is_open.methods.get(SignatureMethod.name) if is_open is not None else None
         if not isinstance(method, SignatureMethod):
             return False
         authid, text = credential.authid or "", credential.extra["text"]

@@ -81,10 +81,11 @@ class SharedSession:
 
     def cancel(self, asker: Asker) -> None:
         """End a call whose answer nobody waits for (WAMP AP 'Call Canceling')."""
-        if self._before.pop(asker, None) is None:
-            request = self._request_by_asker.get(asker)
-            if request is not None:
-                self.connection.send([Cancel.CODE, request, {"mode": "killnowait"}])
+        if self._before.pop(asker, None) is not None:
+            asker.ended(uris.CANCELED, "")
+        elif asker in self._request_by_asker:
+            request = self._request_by_asker[asker]
+            self.connection.send([Cancel.CODE, request, {"mode": "killnowait"}])
 
     def joined(self) -> None:
         self.is_joined = True
