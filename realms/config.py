@@ -110,6 +110,14 @@ class Limits(Section, frozen=True, kw_only=True):
     pending_invocations_per_session: Annotated[
         int, Meta(description="Invocations that a session, as callee, has not answered.", ge=1, le=10_000_000)
     ] = 10_000
+    queued_calls_per_registration: Annotated[
+        int,
+        Meta(
+            description="Calls that wait where every callee has as many as its `concurrency` allows.",
+            ge=0,
+            le=1_000_000,
+        ),
+    ] = 1_000
     retained_events: Annotated[
         int,
         Meta(description="Events that the realm retains, one for each topic at most.", ge=0, le=10_000_000),

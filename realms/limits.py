@@ -20,5 +20,6 @@ def dealer_limits(limits: Limits) -> DealerLimits:
         registrations_per_session=limits.registrations_per_session,
         pending_calls_per_session=limits.pending_calls_per_session,
         pending_invocations_per_session=limits.pending_invocations_per_session,
+        queued_calls_per_registration=limits.queued_calls_per_registration,
         call_timeout_ms=limits.call_timeout_ms,
     )

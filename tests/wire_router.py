@@ -66,6 +66,7 @@ FEATURES = {
     ),
     "callee": (
         "call_canceling",
+        "call_reroute",
         "call_timeout",
         "caller_identification",
         "pattern_based_registration",

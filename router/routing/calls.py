@@ -4,8 +4,8 @@ A call under way: its record, what it may ask for, and the messages that end it.
 Rules of this file: nothing here changes a table; that is the dealer's.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
@@ -17,6 +17,9 @@ from router.routing.session import Session
 from router.wamp import uris
 from router.wamp.errors import ProtocolViolation
 from router.wamp.messages import Call, Cancel, Error, Interrupt, Register, Unregister, Yield
+
+if TYPE_CHECKING:
+    from router.routing.placing import QueuedCall
 
 SKIP: Final = "skip"
 KILL: Final = "kill"
@@ -50,44 +53,12 @@ class PendingCall(Struct, gc=False):
     receive_progress: bool = False  # INVOCATION.Details.receive_progress was true
     killed: bool = False  # INTERRUPT with the mode kill is out
     timeout: float = 0.0  # seconds
-    timer: "Timer[PendingCall] | None" = None
+    timer: Timer[Any] | None = None
     stream: Stream | None = None  # of a call that began as a progressive invocation
+    watched: bool = False  # it has a timer, or its callee's room for this registration is bounded
+    counted: Registration | None = None  # where the callee's room is bounded
+    asked: Any = None  # the call itself, while another callee could take it (``placing.Asked``)
     began: float = 0.0  # when CALL was read, in seconds of the monotonic clock
-
-
-def pick_callee(
-    registration: Registration,
-    randbelow: Callable[[int], int],
-    max_invocations: int,
-    progressive: bool,
-    passthru_mode: bool,
-) -> Session:
-    """
-    Choose a callee that can take a call with these features and that has room for it.
-
-    Raises:
-        Refused: with ``feature_not_supported`` or ``limit_exceeded``. Nothing has changed.
-    """
-
-    def capable(callee: Session) -> bool:
-        return (not progressive or takes_progress(callee)) and (
-            not passthru_mode or callee.supports("callee.payload_passthru_mode")
-        )
-
-    def free(callee: Session) -> bool:
-        return len(callee.invocations) < max_invocations and capable(callee)
-
-    callee = registration.pick(free, randbelow)
-    if callee is not None:
-        return callee
-    if any(map(capable, registration.callees)):
-        limit = f"limit pending_invocations_per_session={max_invocations}"
-        text = f"each callee of {registration.procedure!r} is at its {limit}"
-        raise Refused(uris.LIMIT_EXCEEDED, text)
-    features = ["progressive_call_invocations and call_canceling"] * progressive
-    features += ["payload_passthru_mode"] * passthru_mode
-    text = f"no callee of {registration.procedure!r} announced {' and '.join(features)}"
-    raise Refused(uris.FEATURE_NOT_SUPPORTED, text)
 
 
 def describe(registration: Registration, caller: Session, msg: Call, disclose: bool) -> dict[str, Any]:
@@ -148,7 +119,7 @@ def abandonment(pending: PendingCall, reason: str) -> Outputs:
     return [interrupt(pending, KILLNOWAIT, reason)]
 
 
-def failure(pending: PendingCall, error: str, text: str) -> Delivery:
+def failure(pending: "PendingCall | QueuedCall", error: str, text: str) -> Delivery:
     """Make the ERROR that ends the call."""
     pending.caller.note_error(error)
     return Delivery((pending.caller,), Error(Call.CODE, pending.request, {}, error, [text]))

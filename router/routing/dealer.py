@@ -7,15 +7,17 @@ Rules of this file:
 - Validate, then mutate: what raises or answers with an ERROR has changed nothing.
 - The caller of these methods has checked URIs, the sequence of request ids and the permissions.
 
-The life of a call. A call is *pending* from INVOCATION on. It stands in two tables and no
-other: ``caller.calls`` by the caller's request id and ``callee.invocations`` by ours. Both
-entries are made together and go together, whatever ends the call:
+The life of a call. One that has to wait for a callee stands in ``caller.calls`` and in the line of its
+registration (``placing``). From INVOCATION on it is *pending*: it stands in two tables and no other,
+``caller.calls`` by the caller's request id and ``callee.invocations`` by ours. Both entries are made
+together and go together, whatever ends the call:
 
     event                              to the caller                   to the callee
     final YIELD, ERROR                 RESULT, ERROR
     CANCEL skip                        ERROR canceled
     CANCEL killnowait                  ERROR canceled                  INTERRUPT killnowait
     deadline                           ERROR timeout                   INTERRUPT killnowait
+    ERROR unavailable, rerouted                                        INVOCATION to another one
     the caller leaves                                                  INTERRUPT killnowait
     the callee leaves                  ERROR canceled
 
@@ -44,16 +46,14 @@ from router.routing.calls import (
     Stream,
     abandonment,
     check_announced,
-    describe,
     failure,
     interrupt,
     late,
-    pick_callee,
     refusal,
 )
-from router.routing.deadlines import Deadlines
-from router.routing.options import Refused, choice, flag, passthru, whole_number
+from router.routing.options import Refused, choice, passthru
 from router.routing.outputs import Delivery, Outputs
+from router.routing.placing import DECLINES, QueuedCall, read_call
 from router.routing.registrations import (
     Registration,
     Registrations,
@@ -62,9 +62,9 @@ from router.routing.registrations import (
     replaces,
 )
 from router.routing.session import Session
+from router.routing.under_way import CANCELED, CallsUnderWay
 from router.wamp import uris
 from router.wamp.errors import ProtocolViolation
-from router.wamp.ids import MAX_ID
 from router.wamp.messages import (
     Call,
     Cancel,
@@ -92,6 +92,7 @@ class DealerLimits(Struct, frozen=True):
     registrations_per_session: int = 10_000
     pending_calls_per_session: int = 10_000
     pending_invocations_per_session: int = 10_000
+    queued_calls_per_registration: int = 1_000
     call_timeout_ms: int = 0
 
 
@@ -100,10 +101,9 @@ class Dealer:
 
     def __init__(self, *, limits: DealerLimits, randbelow: Callable[[int], int]) -> None:
         """``randbelow(n)`` draws from 0..n-1 for the invocation policy ``random``."""
-        self._randbelow = randbelow
         self._registrations = Registrations(limits.registrations_per_session)
         self._exact = self._registrations.table.exact  # procedure -> Registration
-        self._deadlines: Deadlines[PendingCall] = Deadlines()
+        self._under_way = CallsUnderWay(randbelow)
         self.limits = limits
 
     @property
@@ -117,6 +117,8 @@ class Dealer:
         self._registrations.limit_per_session = limits.registrations_per_session
         self._max_calls = limits.pending_calls_per_session
         self._max_invocations = limits.pending_invocations_per_session
+        self._under_way.max_invocations = limits.pending_invocations_per_session
+        self._under_way.max_queued = limits.queued_calls_per_registration
         self._timeout = limits.call_timeout_ms / 1000
 
     # What the registration meta API asks
@@ -162,7 +164,7 @@ class Dealer:
         ``on_create`` where the registration is new, then ``on_register`` (WAMP AP 'Registration Meta API').
 
         Errors:
-            invalid_argument: ``match``, ``invoke`` or ``forward_timeout`` has a value that is not allowed.
+            invalid_argument: an option has a value that is not allowed.
             procedure_already_exists: registered with the policy ``single`` or another one, or by ``callee``.
             limit_exceeded: of registrations of a session, or of shapes of wildcard patterns.
         """
@@ -178,7 +180,8 @@ class Dealer:
             return [refusal(callee, msg, refused)]
         registered = Registered(msg.request, registration.id)
         announced = announce_attached(registration, callee, created)
-        return [*revoked, Delivery((callee,), registered), *announced]
+        outputs = [*revoked, Delivery((callee,), registered), *announced]
+        return outputs + self._under_way.serve(registration) if registration.line else outputs
 
     def unregister(self, callee: Session, msg: Unregister) -> Outputs:
         """
@@ -222,7 +225,14 @@ class Dealer:
 
     def _detach(self, registration: Registration, callee: Session) -> Outputs:
         gone = self._registrations.remove(registration, callee)
-        return announce_detached(registration, callee, gone)
+        outputs = announce_detached(registration, callee, gone)
+        if gone:
+            text = f"{registration.procedure!r} is registered no more"
+            waiting = list(registration.line)
+            outputs += [
+                self._under_way.leave_line(queued, uris.NO_SUCH_PROCEDURE, text) for queued in waiting
+            ]
+        return outputs
 
     # Calls
 
@@ -242,13 +252,14 @@ class Dealer:
         says whether the callee is told who calls; ``None``: if it asked for that with its registration
         (WAMP AP 'Caller Identification'). ``trust_level`` is told the callee (WAMP AP 'Call Trust Levels').
 
-        Outputs: INVOCATION to one callee.
+        Outputs: INVOCATION to one callee; none where the call has to wait.
 
         Errors:
             no_such_procedure: nothing matches.
+            no_available_callee: nobody holds the shard.
             invalid_argument: an option has a value that is not allowed.
             feature_not_supported: no callee announced what the options need.
-            limit_exceeded: too many pending calls of ``caller``, or of each callee.
+            limit_exceeded: too many pending calls of ``caller``, or of each callee, or in the line.
 
         Raises:
             ProtocolViolation: the request id is that of a pending call whose input has ended or that
@@ -272,7 +283,7 @@ class Dealer:
             caller, request, callee, request_id, began=now
         )
         if self._timeout:
-            self._start_timer(pending, now, self._timeout)
+            self._under_way.start_timer(pending, now, self._timeout)
         if msg.kwargs is None and msg.args is not None:
             usual = InvocationArgs(request_id, registration.id, {}, msg.args)
             return [Delivery((callee,), usual, caller.serializer)]
@@ -294,53 +305,24 @@ class Dealer:
     def _invoke(
         self, caller: Session, msg: Call, now: float, disclose: bool | None, trust_level: int | None
     ) -> Outputs:
-        options = msg.options
         registration = self._registrations.table.best(msg.procedure)
         if registration is None:
             raise Refused(uris.NO_SUCH_PROCEDURE, f"nothing is registered for {msg.procedure!r}")
-        wants_progress = flag(options, "receive_progress")
-        progressive = flag(options, "progress")
-        timeout_ms = whole_number(options, "timeout", MAX_ID)
+        asked = read_call(caller, msg, registration, disclose, trust_level, now)
         if len(caller.calls) >= self._max_calls:
             raise Refused(
                 uris.LIMIT_EXCEEDED, f"limit pending_calls_per_session={self._max_calls} is reached"
             )
-        passthru_mode = bool(options.get("ppt_scheme"))
-        callee = pick_callee(registration, self._randbelow, self._max_invocations, progressive, passthru_mode)
+        timeout = self._timeout if asked.timeout_ms is None else asked.timeout_ms / 1000
+        return self._under_way.begin(asked, timeout)
 
-        if disclose is None:
-            disclose = callee in registration.asks_for_caller
-        details = describe(registration, caller, msg, disclose)
-        if trust_level is not None:
-            details["trustlevel"] = trust_level
-        if wants_progress:
-            # Told to every callee: one that knows no progress ignores it, and autobahn-js and wampy.js
-            # send progressive results without announcing what the specification asks for.
-            details["receive_progress"] = True
-        timeout = self._timeout if timeout_ms is None else timeout_ms / 1000
-        if timeout_ms and callee in registration.forwards_timeout and callee.supports("callee.call_timeout"):
-            details["timeout"] = timeout_ms
-            timeout = 0.0
-
-        pending = PendingCall(
-            caller, msg.request, callee, callee.next_invocation_id, wants_progress, began=now
-        )
-        callee.next_invocation_id += 1
-        caller.calls[pending.request] = callee.invocations[pending.invocation] = pending
-        if timeout:
-            self._start_timer(pending, now, timeout)
-        if progressive:
-            pending.stream = Stream(msg.procedure, registration.id, details)
-            details = {**details, "progress": True}
-        invocation = Invocation(pending.invocation, registration.id, details, msg.args, msg.kwargs)
-        return [Delivery((callee,), invocation, caller.serializer)]
-
-    def _continue(self, pending: PendingCall, msg: Call) -> Outputs:
-        stream = pending.stream
+    def _continue(self, pending: PendingCall | QueuedCall, msg: Call) -> Outputs:
+        stream = pending.stream if isinstance(pending, PendingCall) else None
         if stream is None or stream.ended:
             raise ProtocolViolation(f"CALL {msg.request} is pending and takes no further input")
         if stream.procedure != msg.procedure:
             raise ProtocolViolation(f"CALL {msg.request} called another procedure before")
+        assert isinstance(pending, PendingCall)  # it has a stream
         details = stream.details
         if msg.options.get("progress") is True:
             details = {**details, "progress": True}
@@ -372,16 +354,18 @@ class Dealer:
             mode = choice(msg.options, "mode", CANCEL_MODES)
         except Refused as refused:
             return [refusal(caller, msg, refused)]
+        if isinstance(pending, QueuedCall):
+            return [self._under_way.leave_line(pending, uris.CANCELED, CANCELED)]
         if mode == KILL and pending.callee.supports("callee.call_canceling"):
             if pending.killed:
                 return []
             pending.killed = True
             return [interrupt(pending, KILL, uris.CANCELED)]
-        self._drop(pending)
-        outputs: Outputs = [failure(pending, uris.CANCELED, "canceled by the caller")]
+        following = self._under_way.drop(pending)
+        outputs: Outputs = [failure(pending, uris.CANCELED, CANCELED)]
         if mode == KILLNOWAIT:
             outputs += abandonment(pending, uris.CANCELED)
-        return outputs
+        return outputs + following
 
     # Answers
 
@@ -410,8 +394,9 @@ class Dealer:
         caller = pending.caller
         request = pending.request
         del caller.calls[request]
-        if pending.timer is not None:
-            self._deadlines.cancel(pending.timer)
+        if pending.watched:
+            result = Result(request, {}, msg.args, msg.kwargs)
+            return [Delivery((caller,), result, callee.serializer), *self._under_way.ended(pending)]
         if msg.kwargs is None and msg.args is not None:
             return [Delivery((caller,), ResultArgs(request, {}, msg.args), callee.serializer)]
         return [Delivery((caller,), Result(request, {}, msg.args, msg.kwargs), callee.serializer)]
@@ -430,19 +415,22 @@ class Dealer:
         if options.get("ppt_scheme") and not caller.supports("caller.payload_passthru_mode"):
             return self._refuse_result(pending, msg)
         details = passthru(options)
+        following: Outputs = []
         if progress:
             details["progress"] = True
+            pending.asked = None  # another callee would begin anew
             if pending.timer is not None:
-                self._deadlines.move(pending.timer, now + pending.timeout)
+                self._under_way.deadlines.move(pending.timer, now + pending.timeout)
         else:
-            self._drop(pending)
+            following = self._under_way.drop(pending)
         result = Result(pending.request, details, msg.args, msg.kwargs)
-        return [Delivery((caller,), result, callee.serializer)]
+        return [Delivery((caller,), result, callee.serializer), *following]
 
     def _refuse_result(self, pending: PendingCall, msg: Yield) -> Outputs:
-        self._drop(pending)
+        following = self._under_way.drop(pending)
         refused = Refused(uris.FEATURE_NOT_SUPPORTED, "the caller did not announce payload_passthru_mode")
-        return [failure(pending, refused.error, refused.text), refusal(pending.callee, msg, refused)]
+        told: Outputs = [failure(pending, refused.error, refused.text), refusal(pending.callee, msg, refused)]
+        return told + following
 
     def error(self, callee: Session, msg: Error, interrupt: bool = False) -> Outputs:
         """
@@ -450,7 +438,13 @@ class Dealer:
 
         ``interrupt`` says that the callee does not know of the failure and may be working on.
 
-        Outputs: ERROR to the caller; where it is to be interrupted, INTERRUPT to a callee that can cancel.
+        ``wamp.error.unavailable`` of a callee that announced ``call_reroute`` is no answer: the call goes to
+        another callee, by the invocation policy, and ends with ``no_available_callee`` where none is left. A
+        call that has had progressive results or progressive input is not begun anew (WAMP AP 'Call
+        Re-Routing').
+
+        Outputs: ERROR to the caller; where it is to be interrupted, INTERRUPT to a callee that can cancel; or
+        INVOCATION to another callee.
 
         Raises:
             ProtocolViolation: no such invocation was ever sent, or the ERROR answers something else.
@@ -460,12 +454,14 @@ class Dealer:
         pending = callee.invocations.get(msg.request)
         if pending is None:
             return late(callee, msg.request)
-        self._drop(pending)
+        if msg.error == uris.UNAVAILABLE and callee.supports(DECLINES) and not pending.killed:
+            return self._under_way.reroute(pending)
+        following = self._under_way.drop(pending)
         pending.caller.note_error(msg.error)
         details = passthru(msg.details)
         error = Error(Call.CODE, pending.request, details, msg.error, msg.args, msg.kwargs)
         outputs: Outputs = [Delivery((pending.caller,), error, callee.serializer)]
-        return outputs + abandonment(pending, msg.error) if interrupt else outputs
+        return outputs + (abandonment(pending, msg.error) if interrupt else []) + following
 
     def undelivered(self, callee: Session, msg: Error) -> Outputs:
         """
@@ -488,21 +484,29 @@ class Dealer:
         caller (WAMP BP 'Callee Leaving During an RPC Invocation'); for each registration,
         ``on_unregister`` and, when it is gone, ``on_delete``.
         """
+        for registration in session.registrations.values():
+            if session in registration.concurrency:
+                registration.concurrency[session] = 0  # nothing that waits is for one that leaves
         outputs: Outputs = []
         for pending in list(session.calls.values()):
-            self._drop(pending)
+            if isinstance(pending, QueuedCall):
+                self._under_way.leave_line(pending, uris.CANCELED, CANCELED)
+                continue
+            following = self._under_way.drop(pending)
             if pending.callee is not session:
                 outputs += abandonment(pending, uris.CANCELED)
+            outputs += following
         for pending in list(session.invocations.values()):
-            self._drop(pending)
+            following = self._under_way.drop(pending)
             outputs.append(failure(pending, uris.CANCELED, "the callee left before it answered"))
+            outputs += following
         for registration in list(session.registrations.values()):
             outputs += self._detach(registration, session)
         return outputs
 
     def next_deadline(self) -> float | None:
         """Tell when ``expire`` is due, in seconds; ``None`` while no pending call has a timeout."""
-        return self._deadlines.next()
+        return self._under_way.deadlines.next()
 
     def expire(self, now: float) -> Outputs:
         """
@@ -510,21 +514,4 @@ class Dealer:
 
         Outputs: for each, ERROR ``timeout`` to the caller, and INTERRUPT to a callee that can cancel.
         """
-        outputs: Outputs = []
-        for pending in self._deadlines.due(now):
-            pending.timer = None
-            self._drop(pending)
-            text = f"no answer within {pending.timeout * 1000:.0f} ms"
-            outputs.append(failure(pending, uris.TIMEOUT, text))
-            outputs += abandonment(pending, uris.TIMEOUT)
-        return outputs
-
-    def _start_timer(self, pending: PendingCall, now: float, timeout: float) -> None:
-        pending.timeout = timeout
-        pending.timer = self._deadlines.start(pending, now + timeout)
-
-    def _drop(self, pending: PendingCall) -> None:
-        del pending.caller.calls[pending.request]
-        del pending.callee.invocations[pending.invocation]
-        if pending.timer is not None:
-            self._deadlines.cancel(pending.timer)
+        return self._under_way.expire(now)

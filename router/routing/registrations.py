@@ -10,14 +10,19 @@ Rules of this file:
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from router.routing.matching import PatternTable, TooManyShapes
-from router.routing.options import Refused, choice, flag
+from router.routing.options import Refused, choice, flag, whole_number
 from router.routing.outputs import Announcement, Outputs
 from router.routing.session import Session
 from router.wamp import uris
+from router.wamp.ids import MAX_ID
 
+if TYPE_CHECKING:
+    from router.routing.placing import QueuedCall
+
+MAX_SHARD: Final = 256  # characters
 SINGLE: Final = "single"
 FIRST: Final = "first"
 LAST: Final = "last"
@@ -39,6 +44,8 @@ class RegisterOptions(NamedTuple):
     invoke: str
     forward_timeout: bool
     disclose_caller: bool
+    concurrency: int | None  # invocations at once; None: any number
+    shard: str | None  # ``rkey``: the shard that the callee holds
 
 
 class Registration:
@@ -46,18 +53,22 @@ class Registration:
     One procedure or pattern with the callees that implement it.
 
     ``callees`` stands in the order of registration. ``sole`` is the only callee while there
-    is exactly one and it does not ask who calls, else ``None``.
+    is exactly one, which does not ask who calls and takes any number of calls, else ``None``.
     """
 
     __slots__ = (
         "asks_for_caller",
+        "busy",
         "callees",
+        "concurrency",
         "created",
         "forwards_timeout",
         "id",
         "invoke",
+        "line",
         "match",
         "procedure",
+        "shards",
         "sole",
         "turn",
     )
@@ -73,6 +84,10 @@ class Registration:
         self.forwards_timeout: set[Session] = set()  # those that asked for forward_timeout
         self.asks_for_caller: set[Session] = set()  # those that asked for disclose_caller
         self.turn = 0  # of roundrobin: the index of the callee whose turn it is
+        self.concurrency: dict[Session, int] = {}  # callee -> invocations that it takes at once; others: any
+        self.busy: dict[Session, int] = {}  # callee with a concurrency -> invocations that it has, if any
+        self.shards: dict[Session, str] = {}  # callee -> the shard that it holds, if it named one
+        self.line: list[QueuedCall] = []  # calls that wait for a callee, first come first
 
     def details(self) -> dict[str, Any]:
         """Give ``RegistrationDetails`` (WAMP AP 'Registration Meta API')."""
@@ -107,13 +122,17 @@ class Registration:
             return ((self.turn + step) % count for step in range(count))
         return iter(range(count - 1, -1, -1) if self.invoke == LAST else range(count))
 
-    def attach(self, callee: Session, forward_timeout: bool, disclose_caller: bool) -> None:
+    def attach(self, callee: Session, asked: RegisterOptions) -> None:
         """Add ``callee`` as the last one."""
         self.callees.append(callee)
-        if forward_timeout:
+        if asked.forward_timeout:
             self.forwards_timeout.add(callee)
-        if disclose_caller:
+        if asked.disclose_caller:
             self.asks_for_caller.add(callee)
+        if asked.concurrency is not None:
+            self.concurrency[callee] = asked.concurrency
+        if asked.shard is not None:
+            self.shards[callee] = asked.shard
         self._choose_sole()
 
     def detach(self, callee: Session) -> None:
@@ -122,14 +141,34 @@ class Registration:
         del self.callees[index]
         self.forwards_timeout.discard(callee)
         self.asks_for_caller.discard(callee)
+        self.concurrency.pop(callee, None)
+        self.shards.pop(callee, None)
         if index < self.turn:
             self.turn -= 1
         if self.turn >= len(self.callees):
             self.turn = 0
         self._choose_sole()
 
+    def has_room(self, callee: Session) -> bool:
+        """Tell whether ``callee`` takes one more invocation of this registration."""
+        most = self.concurrency.get(callee)
+        return most is None or self.busy.get(callee, 0) < most
+
+    def occupy(self, callee: Session) -> None:
+        """Count an invocation of a callee that has a concurrency."""
+        self.busy[callee] = self.busy.get(callee, 0) + 1
+
+    def release(self, callee: Session) -> None:
+        """Count it no more."""
+        left = self.busy[callee] - 1
+        if left:
+            self.busy[callee] = left
+        else:
+            del self.busy[callee]
+
     def _choose_sole(self) -> None:
-        self.sole = self.callees[0] if len(self.callees) == 1 and not self.asks_for_caller else None
+        is_plain = len(self.callees) == 1 and not self.asks_for_caller and not self.concurrency
+        self.sole = self.callees[0] if is_plain else None
 
 
 class Registrations:
@@ -173,7 +212,7 @@ class Registrations:
         if known is not None:
             _check_joins(known, callee, asked.invoke)
         registration = known or self._create(procedure, asked.match, asked.invoke, created)
-        registration.attach(callee, asked.forward_timeout, asked.disclose_caller)
+        registration.attach(callee, asked)
         callee.registrations[registration.id] = registration
         return registration, known is None
 
@@ -189,6 +228,8 @@ class Registrations:
             choice(options, "invoke", INVOCATION_POLICIES),
             flag(options, "forward_timeout"),
             flag(options, "disclose_caller"),
+            _concurrency(options),
+            _shard(options),
         )
         if len(callee.registrations) >= self.limit_per_session:
             text = f"limit registrations_per_session={self.limit_per_session} is reached"
@@ -214,6 +255,24 @@ class Registrations:
         self.table.remove(registration.match, registration.procedure)
         del self._by_id[registration.id]
         return True
+
+
+def _concurrency(options: Mapping[str, Any]) -> int | None:
+    """Read how many invocations a callee takes at once; 0 means any number, as for Autobahn."""
+    return whole_number(options, "concurrency", MAX_ID) or None
+
+
+def _shard(options: Mapping[str, Any]) -> str | None:
+    shard = options.get("rkey")
+    if shard is None:
+        return None
+    if not isinstance(shard, str) or not 0 < len(shard) <= MAX_SHARD:
+        text = f"rkey is a text of 1 to {MAX_SHARD} characters that names a shard"
+        raise Refused(uris.INVALID_ARGUMENT, text)
+    if options.get("invoke") in (None, SINGLE):
+        text = "rkey names one of several shards: register with an invoke policy for several callees"
+        raise Refused(uris.INVALID_ARGUMENT, text)
+    return shard
 
 
 def replaces(options: Mapping[str, Any]) -> bool:

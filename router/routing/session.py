@@ -16,6 +16,7 @@ from router.wamp import uris
 if TYPE_CHECKING:
     from router.routing.broker import Subscription
     from router.routing.dealer import PendingCall, Registration
+    from router.routing.placing import QueuedCall
     from router.wamp.serializers import Serializer
 
 # The roles that a client can have (WAMP BP 'Role and Feature Announcement').
@@ -96,7 +97,7 @@ class Session:
         self.next_invocation_id = 1
         self.subscriptions: dict[int, Subscription] = {}  # subscription id -> Subscription
         self.registrations: dict[int, Registration] = {}  # registration id -> Registration
-        self.calls: dict[int, PendingCall] = {}  # CALL.request -> call, as caller
+        self.calls: dict[int, PendingCall | QueuedCall] = {}  # CALL.request -> call, as caller
         self.invocations: dict[int, PendingCall] = {}  # INVOCATION.request -> call, as callee
 
     def __repr__(self) -> str:

@@ -24,6 +24,7 @@ BROKER: Final = (
 
 DEALER: Final = (
     "call_canceling",
+    "call_reroute",
     "call_timeout",
     "call_trustlevels",
     "caller_identification",
@@ -34,6 +35,7 @@ DEALER: Final = (
     "registration_meta_api",
     "registration_revocation",
     "session_meta_api",
+    "sharded_registration",
     "shared_registration",
     "testament_meta_api",
 )

@@ -69,6 +69,7 @@ OPTION_DISALLOWED_DISCLOSE_ME: Final = "wamp.error.option_disallowed.disclose_me
 OPTION_NOT_ALLOWED: Final = "wamp.error.option_not_allowed"
 NO_ELIGIBLE_CALLEE: Final = "wamp.error.no_eligible_callee"
 UNAVAILABLE: Final = "wamp.error.unavailable"
+NO_AVAILABLE_CALLEE: Final = "wamp.error.no_available_callee"
 NO_SUCH_SESSION: Final = "wamp.error.no_such_session"
 NO_SUCH_PRINCIPAL: Final = "wamp.error.no_such_principal"
 NO_MATCHING_AUTH_METHOD: Final = "wamp.error.no_matching_auth_method"

@@ -6,7 +6,6 @@ from router.routing import calls
 from router.routing.options import Refused
 from router.routing.registrations import Registrations
 from router.routing.session import Session
-from router.wamp import uris
 from router.wamp.errors import ProtocolViolation
 from router.wamp.messages import Call, Cancel
 
@@ -33,56 +32,6 @@ def pick(registration, max_invocations=5, progressive=False, passthru_mode=False
 
 def pending(features=()):
     return calls.PendingCall(Session(1), 11, Session(2, features=features), 22)
-
-
-class TestPickCallee:
-    def test_the_first_with_room(self):
-        full, free = busy(Session(1), 5), busy(Session(2), 4)
-
-        assert pick(registration_of(full, free)) is free
-
-    @pytest.mark.parametrize(
-        ("feature", "features"),
-        [("progressive", PROGRESSIVE), ("passthru_mode", PASSTHRU)],
-    )
-    def test_the_first_that_announced_what_the_call_needs(self, feature, features):
-        plain, capable = Session(1), Session(2, features=features)
-
-        registration = registration_of(plain, capable)
-
-        assert pick(registration) is plain
-        assert pick(registration, **{feature: True}) is capable
-
-    def test_all_that_could_are_full(self):
-        registration = registration_of(Session(1), busy(Session(2, features=PROGRESSIVE), 5))
-
-        with pytest.raises(Refused) as refused:
-            pick(registration, progressive=True)
-
-        assert refused.value.error == uris.LIMIT_EXCEEDED
-        assert refused.value.text == (
-            "each callee of 'com.x' is at its limit pending_invocations_per_session=5"
-        )
-
-    @pytest.mark.parametrize(
-        ("needs", "announced", "text"),
-        [
-            ({"progressive": True}, PASSTHRU, "progressive_call_invocations and call_canceling"),
-            ({"progressive": True}, PROGRESSIVE[:1], "progressive_call_invocations and call_canceling"),
-            ({"passthru_mode": True}, PROGRESSIVE, "payload_passthru_mode"),
-            (
-                {"progressive": True, "passthru_mode": True},
-                PROGRESSIVE,
-                "progressive_call_invocations and call_canceling and payload_passthru_mode",
-            ),
-        ],
-    )
-    def test_none_announced_what_the_call_needs(self, needs, announced, text):
-        with pytest.raises(Refused) as refused:
-            pick(registration_of(Session(1, features=announced)), **needs)
-
-        assert refused.value.error == uris.FEATURE_NOT_SUPPORTED
-        assert refused.value.text == f"no callee of 'com.x' announced {text}"
 
 
 class TestDescribe:

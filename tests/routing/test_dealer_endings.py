@@ -259,7 +259,7 @@ class TestTimeout:
             play("caller", [48, request, {}, "com.x"])
             play("callee", [70, request, {}])
 
-        assert play.dealer._deadlines.entries <= 2
+        assert play.dealer._under_way.deadlines.entries <= 2
 
 
 class TestLateAnswers:

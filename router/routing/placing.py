@@ -1,0 +1,195 @@
+"""
+Which callee takes a call, and the calls that wait for one.
+
+Rules of this file:
+
+- A callee that registered with ``concurrency`` has at most so many invocations of that registration at
+  once. Where every callee that could take a call has as many as it wants, the call waits in the line of the
+  registration, which is bounded; it is pending for its caller all the while.
+- The line is first come, first served; a call that only some callees can take lets others pass.
+- A call that a callee declined is offered to those that have not (WAMP AP 'Call Re-Routing').
+- A call of one shard goes to a callee that holds it (WAMP AP 'Sharded Registration', "Partitioned" calls).
+  Where no callee of the registration has named its shard, the key chooses one: the same key the same callee,
+  as long as that is there, and few keys move when another one comes or goes (rendezvous hashing).
+- Nothing here changes a table; that is the dealer's.
+"""
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any, Final
+
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from router.routing.calls import takes_progress
+from router.routing.deadlines import Timer
+from router.routing.options import Refused, choice, flag, whole_number
+from router.routing.registrations import Registration
+from router.routing.session import Session
+from router.wamp import uris
+from router.wamp.ids import MAX_ID
+from router.wamp.messages import Call
+
+PARTITION: Final = "partition"
+DECLINES: Final = "callee.call_reroute"  # the feature without which an error is an error
+
+
+class Asked(Struct, gc=False):
+    """
+    A CALL that was checked, with what is needed to invoke a callee, now or later.
+
+    ``declined`` are the callees that answered ``unavailable``. ``gc=False`` is safe as it is for a
+    ``PendingCall``.
+    """
+
+    caller: Session
+    message: Call
+    registration: Registration
+    disclose: bool | None
+    trust_level: int | None
+    wants_progress: bool
+    progressive: bool
+    timeout_ms: int | None
+    shard: str | None
+    began: float  # seconds of the monotonic clock
+    declined: frozenset[Session] = frozenset()
+
+    @property
+    def passthru_mode(self) -> bool:
+        """Whether the payload is for the peers alone."""
+        return bool(self.message.options.get("ppt_scheme"))
+
+    def kept(self) -> "Asked":
+        """Copy the payload: what waits must not keep the message alive that it came in."""
+        message = self.message
+        return replace(
+            self, message=replace(message, args=_copied(message.args), kwargs=_copied(message.kwargs))
+        )
+
+
+class QueuedCall(Struct, gc=False):
+    """A call that waits in the line of a registration; its caller's tables have it like any other."""
+
+    caller: Session
+    request: int  # CALL.request
+    asked: Asked
+    timeout: float = 0.0  # seconds
+    timer: Timer[Any] | None = None
+
+
+def read_call(
+    caller: Session,
+    msg: Call,
+    registration: Registration,
+    disclose: bool | None,
+    trust_level: int | None,
+    now: float,
+) -> Asked:
+    """
+    Check the options of a CALL.
+
+    Raises:
+        Refused: ``invalid_argument``.
+    """
+    options = msg.options
+    return Asked(
+        caller,
+        msg,
+        registration,
+        disclose,
+        trust_level,
+        flag(options, "receive_progress"),
+        flag(options, "progress"),
+        whole_number(options, "timeout", MAX_ID),
+        _shard_of(options),
+        now,
+    )
+
+
+def _shard_of(options: Mapping[str, Any]) -> str | None:
+    """Read ``runmode`` and ``rkey``."""
+    if options.get("runmode") is None and options.get("rkey") is None:
+        return None
+    choice(options, "runmode", (PARTITION,))
+    key = options.get("rkey")
+    if options.get("runmode") is None or not isinstance(key, str) or not key:
+        text = "runmode=partition and rkey, a text that names the shard, go together"
+        raise Refused(uris.INVALID_ARGUMENT, text)
+    return key
+
+
+def place(asked: Asked, randbelow: Callable[[int], int], max_invocations: int) -> Session | None:
+    """
+    Choose a callee; ``None``: the call has to wait.
+
+    Raises:
+        Refused: with ``feature_not_supported``, ``no_available_callee`` or ``limit_exceeded``. Nothing has
+            changed.
+    """
+    registration = asked.registration
+    target = _by_key(asked) if asked.shard is not None and not registration.shards else None
+
+    def is_free(callee: Session) -> bool:
+        room = len(callee.invocations) < max_invocations and registration.has_room(callee)
+        return room and (target is None or callee is target) and _is_willing(callee, asked)
+
+    callee = registration.pick(is_free, randbelow)
+    if callee is None:
+        _check_waits(asked, target, max_invocations)
+    return callee
+
+
+def _check_waits(asked: Asked, target: Session | None, max_invocations: int) -> None:
+    """Refuse a call for which no callee will be free."""
+    registration = asked.registration
+    if not any(_is_able(callee, asked) for callee in registration.callees):
+        raise Refused(uris.FEATURE_NOT_SUPPORTED, _missing(asked))
+    willing = [callee for callee in registration.callees if _is_willing(callee, asked)]
+    if not willing:
+        raise Refused(uris.NO_AVAILABLE_CALLEE, _nobody(asked))
+    concerned = willing if target is None else [target]
+    if not any(callee in registration.concurrency for callee in concerned):
+        limit = f"limit pending_invocations_per_session={max_invocations}"
+        raise Refused(uris.LIMIT_EXCEEDED, f"each callee of {registration.procedure!r} is at its {limit}")
+
+
+def _is_able(callee: Session, asked: Asked) -> bool:
+    return (not asked.progressive or takes_progress(callee)) and (
+        not asked.passthru_mode or callee.supports("callee.payload_passthru_mode")
+    )
+
+
+def _is_willing(callee: Session, asked: Asked) -> bool:
+    """Tell whether ``callee`` can take the call, has not declined it, and holds its shard."""
+    if callee in asked.declined or not _is_able(callee, asked):
+        return False
+    shards = asked.registration.shards
+    return asked.shard is None or not shards or shards.get(callee) == asked.shard
+
+
+def _by_key(asked: Asked) -> Session | None:
+    """Choose the callee for a key where no callee has named a shard."""
+    willing = [callee for callee in asked.registration.callees if _is_willing(callee, asked)]
+    key = asked.shard
+    return max(willing, key=lambda callee: _rank(f"{callee.id} {key}"), default=None)
+
+
+def _rank(text: str) -> bytes:
+    return blake2b(text.encode(errors="replace"), digest_size=8).digest()
+
+
+def _missing(asked: Asked) -> str:
+    features = ["progressive_call_invocations and call_canceling"] * asked.progressive
+    features += ["payload_passthru_mode"] * asked.passthru_mode
+    return f"no callee of {asked.registration.procedure!r} announced {' and '.join(features)}"
+
+
+def _nobody(asked: Asked) -> str:
+    procedure = asked.registration.procedure
+    if asked.declined:
+        return f"every callee of {procedure!r} that could answer is unavailable"
+    return f"no callee of {procedure!r} holds the shard {asked.shard!r:.100}"
+
+
+def _copied(payload: Any) -> Any:
+    return Raw(bytes(payload)) if isinstance(payload, Raw) else payload
