@@ -15,6 +15,7 @@ from msgspec import Meta, defstruct
 from realms.auth.config import Authentication, RoleName, check_authentication
 from realms.authorization.checks import check_authorizers, warn_of_roles
 from realms.authorization.config import Action, Authorization, check_procedure
+from realms.catalogue import Catalogue, check_catalogue
 from realms.history.config import HistoryConfig, check_histories
 from realms.management_config import Management
 from realms.webhook_config import Webhooks, check_webhooks
@@ -148,6 +149,14 @@ class Limits(Section, frozen=True, kw_only=True):
     history_reads: Annotated[
         int, Meta(description="Calls that wait for an answer from the event history.", ge=1, le=1_000_000)
     ] = 1_000
+    definitions_per_session: Annotated[
+        int,
+        Meta(
+            description="Procedures, topics and errors that a session describes by `wamp.reflect.define`.",
+            ge=0,
+            le=1_000_000,
+        ),
+    ] = 100
     testaments_per_session: Annotated[
         int, Meta(description="Testaments of a session, in both scopes.", ge=0, le=1_000_000)
     ] = 100
@@ -245,6 +254,7 @@ class RealmConfig(Section, frozen=True, kw_only=True):
     meta_api: Annotated[MetaApi, Meta(description="The meta API.")] = MetaApi()
     webhooks: Webhooks = ()
     management: Annotated[Management, Meta(description="Who manages the router from here.")] = Management()
+    catalogue: Annotated[Catalogue, Meta(description="What the realm offers, for reflection.")] = Catalogue()
     event_history: Annotated[
         tuple[HistoryConfig, ...],
         Meta(description="The topics whose events are kept; an event is kept in each history that matches."),
@@ -311,6 +321,7 @@ def read_realm(
     _check_uris(document)
     _check_marks(document)
     check_histories(document)
+    check_catalogue(document)
     check_authentication(document)
     check_webhooks(document)
     check_authorizers(document)

@@ -34,6 +34,7 @@ from realms.meta_procedures import MetaProcedures
 from realms.own_calls import Desk, OwnCalls, own_call
 from realms.permissions import Grant, Role, compile_roles
 from realms.procedure_call import Procedure
+from realms.reflection import Reflection
 from realms.refusals import (
     disclosure_refused,
     error_to,
@@ -117,6 +118,9 @@ class Realm:
         self.broker = Broker(limits=broker_limits(config.limits))
         self.dealer = Dealer(limits=dealer_limits(config.limits), randbelow=environment.randbelow)
         self.meta = MetaApi(self.sessions, self.broker, self.dealer, config.limits.testaments_per_session)
+        self.reflection = Reflection(self.dealer, config.limits.definitions_per_session)
+        self.reflection.configure(config.catalogue)
+        self.meta.procedures.update(self.reflection.procedures)
         self._own_calls = OwnCalls(environment.world)
         self.history = EventHistory(config.name, self.broker, environment, _may_subscribe)
         meta_procedures = MetaProcedures(self.meta, self._carry_out, self.history.procedures)
@@ -334,8 +338,9 @@ class Realm:
         self.broker.limits = broker_limits(config.limits)
         self.dealer.limits = dealer_limits(config.limits)
         self.meta.testaments_per_session = config.limits.testaments_per_session
+        self.reflection.definitions_per_session = config.limits.definitions_per_session
         self.extensions.regroup()
-        outputs: Outputs = ended
+        outputs: Outputs = ended + self.reflection.configure(config.catalogue)
         for session in list(self.sessions.values()):
             role = self.roles.get(session.authrole)
             if role is None or not self.still_allows(self._identities[session.id]):
@@ -534,6 +539,7 @@ class Realm:
         outputs = self._own_calls.abandon_all(session)
         outputs += self.dealer.leave(session)
         outputs += self.broker.leave(session)
+        outputs += self.reflection.leave(session)
         outputs += self.extensions.left(session)
         return outputs, self.meta.take_testaments(session)
 

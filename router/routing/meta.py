@@ -99,7 +99,7 @@ class MetaApi:
         self._dealer = dealer
         self._testaments = Testaments(testaments_per_session)
         self.procedures: dict[str, MetaProcedure] = {
-            uri: partial(_answer, method, positional, keywords)
+            uri: partial(checked, method, positional, keywords)
             for uri, (method, positional, keywords) in self._methods().items()
         }
 
@@ -319,7 +319,7 @@ def _holds_not(session_id: Any, what: str) -> Refused:
     return Refused(uris.NO_SUCH_SESSION, f"no session {session_id} holds the {what}")
 
 
-def _answer(
+def checked(
     method: MetaProcedure,
     positional: int,
     keywords: tuple[str, ...],

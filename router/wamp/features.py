@@ -20,6 +20,7 @@ BROKER: Final = (
     "subscriber_blackwhite_listing",
     "subscription_meta_api",
     "subscription_revocation",
+    "topic_reflection",
 )
 
 DEALER: Final = (
@@ -30,6 +31,7 @@ DEALER: Final = (
     "caller_identification",
     "pattern_based_registration",
     "payload_passthru_mode",
+    "procedure_reflection",
     "progressive_call_invocations",
     "progressive_call_results",
     "registration_meta_api",
@@ -43,16 +45,23 @@ DEALER: Final = (
 # Features that are procedures of the meta API, and end with it.
 _META: Final = (
     "event_history",
+    "procedure_reflection",
     "registration_meta_api",
     "session_meta_api",
     "subscription_meta_api",
     "testament_meta_api",
+    "topic_reflection",
 )
 
 
 def welcome_roles(meta_api: bool = True) -> dict[str, Any]:
-    """Make ``WELCOME.Details.roles`` (WAMP BP 'Role and Feature Announcement')."""
+    """
+    Make ``WELCOME.Details.roles`` (WAMP BP 'Role and Feature Announcement').
+
+    Reflection is announced beside the features, as its own section wants it, and among them.
+    """
+    reflection = {"reflection": True} if meta_api else {}
     return {
-        role: {"features": {name: True for name in names if meta_api or name not in _META}}
+        role: {"features": {name: True for name in names if meta_api or name not in _META}, **reflection}
         for role, names in (("broker", BROKER), ("dealer", DEALER))
     }

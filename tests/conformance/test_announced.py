@@ -60,7 +60,7 @@ def test_welcome_announces_what_the_page_says(role):
     announced = WireRouter().join().details["roles"]
     rows = [feature for feature, *_ in TABLES[f"Announced by the {role}"]]
     assert announced.keys() == {"broker", "dealer"}
-    assert announced[role] == {"features": dict.fromkeys(rows, True)}
+    assert announced[role] == {"features": dict.fromkeys(rows, True), "reflection": True}
     assert sorted(rows) == sorted(getattr(features, role.upper()))
 
 
