@@ -60,14 +60,18 @@ class Refused(Exception):
 
     :ivar error: URI
     :ivar text: what is wrong, and what is allowed
+    :ivar why: for the log, where that is more than ``text``
     """
 
-    def __init__(self, status: int, error: str, text: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, error: str, text: str, headers: Mapping[str, str] | None = None, why: str = ""
+    ) -> None:
         super().__init__(text)
         self.status = status
         self.error = error
         self.text = text
         self.headers = headers or {}
+        self.why = why
 
 
 def status_of(error: str) -> int:
@@ -86,6 +90,11 @@ def headers_of(status: int) -> dict[str, str]:
         # No Basic here: a browser would ask its user and then send the password with every request.
         return {"WWW-Authenticate": 'Bearer realm="WAMP"'}
     return {"Retry-After": "1"} if status in (429, 503) else {}
+
+
+def unauthorized(text: str, why: str = "") -> Refused:
+    """Refuse a request that does not say who sends it as it should; ``why`` is for the log alone."""
+    return Refused(401, uris.AUTHENTICATION_FAILED, text, headers_of(401), why)
 
 
 def refusal(error: str, text: str) -> bytes:

@@ -19,8 +19,7 @@ from typing import Final
 from msgspec import Struct
 
 from router.transport.inside import Credential
-from router.wamp import uris
-from router.web.bridge.answers import Refused, headers_of
+from router.web.bridge.answers import unauthorized
 
 SIGNATURE_SCHEME: Final = "Concord-HMAC-SHA256"
 SIGNATURE_PARTS: Final = ("authid", "timestamp", "nonce", "signature")
@@ -75,7 +74,7 @@ def sender_of(header: str, signed: Signed, now: float, window_ms: int) -> Sender
         return _ticket(_from_base64(rest.strip()), "Basic")
     if kind == SIGNATURE_SCHEME.lower():
         return _signature(rest, signed, now, window_ms)
-    raise _refused(f"the Authorization scheme is none of Bearer, Basic and {SIGNATURE_SCHEME}")
+    raise unauthorized(f"the Authorization scheme is none of Bearer, Basic and {SIGNATURE_SCHEME}")
 
 
 def text_to_sign(signed: Signed, timestamp: str, nonce: str) -> str:
@@ -87,7 +86,7 @@ def text_to_sign(signed: Signed, timestamp: str, nonce: str) -> str:
 def _ticket(token: str, scheme: str) -> Sender:
     authid, colon, ticket = token.partition(":")
     if not (colon and authid and ticket) or len(authid) > MAX_AUTHID:
-        raise _refused(f"{scheme} takes an authid and its ticket, with a colon between them")
+        raise unauthorized(f"{scheme} takes an authid and its ticket, with a colon between them")
     return Sender(credential=Credential(authmethods=("ticket",), authid=authid, signature=ticket))
 
 
@@ -95,20 +94,20 @@ def _from_base64(text: str) -> str:
     try:
         return base64.b64decode(text, validate=True).decode()
     except (binascii.Error, ValueError):
-        raise _refused("Basic takes Base64 of UTF-8 (RFC 7617)") from None
+        raise unauthorized("Basic takes Base64 of UTF-8 (RFC 7617)") from None
 
 
 def _signature(rest: str, signed: Signed, now: float, window_ms: int) -> Sender:
     parts = _parts(rest)
     timestamp, nonce, signature = parts["timestamp"], parts["nonce"], parts["signature"].lower()
     if not _DIGITS.fullmatch(timestamp):
-        raise _refused("timestamp must be whole seconds since 1970")
+        raise unauthorized("timestamp must be whole seconds since 1970")
     if abs(now - int(timestamp)) * 1000 > window_ms:
-        raise _refused(f"timestamp is more than {window_ms} ms from the router's clock, {int(now)}")
+        raise unauthorized(f"timestamp is more than {window_ms} ms from the router's clock, {int(now)}")
     if not _NONCE.fullmatch(nonce):
-        raise _refused("nonce must be 16 to 128 visible ASCII characters")
+        raise unauthorized("nonce must be 16 to 128 visible ASCII characters")
     if not _HEX.fullmatch(signature):
-        raise _refused("signature must be 64 hexadecimal digits")
+        raise unauthorized("signature must be 64 hexadecimal digits")
     extra = {"text": text_to_sign(signed, timestamp, nonce)}
     credential = Credential(
         authmethods=("signature",), authid=parts["authid"], signature=signature, extra=extra
@@ -131,9 +130,5 @@ def _parts(rest: str) -> dict[str, str]:
         or not 0 < len(parts["authid"]) <= MAX_AUTHID
     ):
         names = ", ".join(f'{name}="..."' for name in SIGNATURE_PARTS)
-        raise _refused(f"{SIGNATURE_SCHEME} takes {names}, each once")
+        raise unauthorized(f"{SIGNATURE_SCHEME} takes {names}, each once")
     return parts
-
-
-def _refused(text: str) -> Refused:
-    return Refused(401, uris.AUTHENTICATION_FAILED, text, headers_of(401))

@@ -43,6 +43,7 @@ from router.web.bridge.answers import (
     headers_of,
     result_body,
     status_of,
+    unauthorized,
 )
 from router.web.bridge.bodies import call_wire, publish_wire, wanted
 from router.web.bridge.config import Bridge
@@ -117,6 +118,8 @@ class BridgeResource(Resource):
         try:
             self._serve(exchange)
         except Refused as refused:
+            if refused.status == 401:
+                self._log(exchange, refused)
             exchange.refuse(refused)
         except Exception:
             self._listener.counters["defects"] += 1
@@ -277,15 +280,14 @@ class BridgeResource(Resource):
         now, limit = self._listener.turn.now(), self._settings.nonces
         wrong = self._nonces.use((realm, authid), sender.nonce, now, seconds, limit)
         if wrong:
-            self._listener.counters["refused_joins"] += 1
-            self.log.warn(
-                "{address} refused: {reason}: signature of {authid!r}: {why}",
-                address=peer.address,
-                reason=uris.AUTHENTICATION_FAILED,
-                authid=authid,
-                why=wrong,
-            )
-            raise Refused(401, uris.AUTHENTICATION_FAILED, wrong, headers_of(401))
+            raise unauthorized(wrong, f"signature: {authid!r}: {wrong}")
+
+    def _log(self, exchange: Exchange, refused: Refused) -> None:
+        """Say who was not let in, and why, as a connection does of a client that it asked itself."""
+        self._listener.counters["refused_joins"] += 1
+        address = self._peer_of(exchange).address
+        text = "{address} refused: {reason}: {why}"
+        self.log.warn(text, address=address, reason=refused.error, why=refused.why or refused.text)
 
 
 # the last part of the path -> method, name of what serves it

@@ -188,6 +188,10 @@ async def test_a_header_that_is_wrong(old: str, new: str, text: str, bench: Benc
     answer = await send(node, header.replace(old, new))
     assert (answer.status, answer.json["error"]) == (401, "wamp.error.authentication_failed")
     assert text in answer.json["message"]
+    (line,) = [line for line in bench.log.lines("warn") if "refused" in line]
+    assert text in line
+    assert "tcp:127.0.0.1:" in line
+    assert node.counters["refused_joins"] == 1
 
 
 @asynchronous
