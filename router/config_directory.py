@@ -31,6 +31,7 @@ from router.configuration import (
     quoted,
     reference,
 )
+from router.configuration import Path as ConfigPath
 from router.node_config import FILE_NAME, NodeConfig, data_directory, read_node
 
 # The shipped configuration: `config/` of a checkout, of which a built package has a copy.
@@ -97,6 +98,7 @@ def load(
     _check_realm_names(realms)
     _check_realms_of_transports(node, realms)
     _check_anonymous_access(node, realms)
+    _warn_of_certificates(node, realms)
     _check_realms_of_authenticators(realms)
 
     documents: list[Document[Any]] = [node, *realms]
@@ -164,6 +166,29 @@ def _check_anonymous_access(node: Document[NodeConfig], realms: list[Document[Re
         for name, realm, role in open_realms:
             if not served or (isinstance(served, tuple) and name in served):
                 node.add(path, _open_message(name, realm, role))
+
+
+def _warn_of_certificates(node: Document[NodeConfig], realms: list[Document[RealmConfig]]) -> None:
+    """Warn where a realm knows certificates that no transport asks for, or names that nobody vouches for."""
+    asking = [path[:2] for path, asked in node.select("transports", None, "client_certificate") if asked]
+    vouched = [path for path in asking if node.values.get((*path, "client_certificate", "authorities"))]
+    tls = ("authentication", "tls")
+    for realm in realms:
+        if tls in realm.values and not _serving(node, asking, name_of(realm)):
+            text = (
+                "no transport of this realm asks for certificates: set its client_certificate in router.yaml"
+            )
+            realm.warn(tls, text)
+        elif not _serving(node, vouched, name_of(realm)):
+            for path, _ in realm.select(*tls, "principals", None, "subjects", 0):
+                text = "no transport of this realm names the authorities that sign certificates"
+                realm.warn(path[:-1], f"{text}: these names count nowhere")
+
+
+def _serving(node: Document[NodeConfig], transports: list[ConfigPath], realm: str) -> bool:
+    """Tell whether one of ``transports`` serves ``realm``."""
+    served = [node.values.get((*path, "realms")) or () for path in transports]
+    return any(not names or (isinstance(names, tuple) and realm in names) for names in served)
 
 
 def _open_role(realm: Document[RealmConfig]) -> str | None:

@@ -33,6 +33,7 @@ KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 16
 SALT_BYTES: Final = 16
 LONGEST_NONCE: Final = 256  # characters that a client may send
+LONGEST_NAME: Final = 256  # characters that are normalized
 
 
 class Dialect(NamedTuple):
@@ -175,8 +176,10 @@ class ScramMethod:
 
     def _name(self, authid: str) -> str:
         """Spell the name as the client does: normalized, and in the specification's dialect escaped."""
-        with suppress(ValueError):  # no client signs a name that is not allowed
-            authid = saslprep(authid)
+        # No client signs a name that is not allowed; of a long one the work would be the router's.
+        if len(authid) <= LONGEST_NAME:
+            with suppress(ValueError):
+                authid = saslprep(authid)
         return authid.replace("=", "=3D").replace(",", "=2C") if self._dialect is WAMP else authid
 
     def _channel(self, binding: tuple[str, bytes] | None) -> str:

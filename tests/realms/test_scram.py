@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import time
 from typing import Any
 
 import pytest
@@ -194,6 +195,15 @@ class TestJoining:
         identity = found.authenticate("sesame")
         assert isinstance(identity, Identity)
         assert identity.authid == "I\u00adX"
+
+    def test_a_name_that_is_too_long_to_be_normalized(self) -> None:
+        """The time that it takes to refuse a stranger does not grow with the name that he gives."""
+        details = {"authid": "\u00aa" * 1_000_000, "authextra": {"nonce": "AAAA"}}
+        before = time.perf_counter()
+        answer = method(Client).begin(Hello("realm1", details), PEER, 7)
+        assert time.perf_counter() - before < 0.5
+        assert isinstance(answer, Proof)
+        assert isinstance(answer.verify(Authenticate(b64(bytes(32)), {})), Refusal)
 
     def test_a_password_that_the_client_normalizes(self) -> None:
         found = Client(method(Client, ann=principal("\u2168")))
