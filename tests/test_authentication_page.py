@@ -57,4 +57,5 @@ def test_commands(
 
 
 def test_every_kind_is_shown() -> None:
-    assert {command.split()[1] for command in COMMANDS} == {"ticket", "wampcra", "scram", "cryptosign", "tls"}
+    kinds = {"ticket", "wampcra", "scram", "cryptosign", "tls", "signature"}
+    assert {command.split()[1] for command in COMMANDS} == kinds

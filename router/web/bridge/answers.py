@@ -36,7 +36,6 @@ STATUS_BY_ERROR: Final = {
     uris.NO_SUCH_SESSION: 404,
     uris.NO_SUCH_SUBSCRIPTION: 404,
     uris.PROCEDURE_ALREADY_EXISTS: 409,
-    "dstm.error.conflict": 409,
     uris.PAYLOAD_SIZE_EXCEEDED: 413,
     uris.LIMIT_EXCEEDED: 429,
     "wamp.error.runtime_error": 500,  # what Autobahn's callees answer when they fail
@@ -45,8 +44,23 @@ STATUS_BY_ERROR: Final = {
     uris.CANCELED: 502,  # the callee went away, or gave up
     uris.AUTHORIZATION_FAILED: 503,
     uris.NO_ELIGIBLE_CALLEE: 503,
+    uris.NO_AVAILABLE_CALLEE: 503,
     uris.UNAVAILABLE: 503,
     uris.TIMEOUT: 504,
+    # Of the event history (docs/history.md) and of DSTM (docs/dstm.md)
+    "wamp.error.no_such_publication": 404,
+    "wamp.error.history_unavailable": 404,
+    "dstm.error.invalid": 400,
+    "dstm.error.no_such_space": 404,
+    "dstm.error.conflict": 409,
+    "dstm.error.stale": 409,
+    "dstm.error.epoch": 409,
+    "dstm.error.tx_reused": 409,
+    "dstm.error.too_large": 413,
+    "dstm.error.constraint": 422,
+    "dstm.error.throttled": 429,
+    "dstm.error.unavailable": 503,
+    "dstm.error.timeout": 504,
 }
 
 _encode: Final = msgspec.json.Encoder().encode

@@ -5,6 +5,7 @@ import json
 import pytest
 from msgspec import Raw
 
+from realms.dstm import errors as dstm_errors
 from router.wamp import uris
 from router.web.bridge.answers import error_body, event_body, headers_of, result_body, server_sent, status_of
 
@@ -30,7 +31,8 @@ def test_status(error: str, status: int) -> None:
 
 def test_every_error_of_the_router_has_a_status() -> None:
     """A URI that is added is to be thought of here."""
-    errors = [value for name, value in vars(uris).items() if isinstance(value, str) and ".error." in value]
+    errors = [value for value in vars(uris).values() if isinstance(value, str) and ".error." in value]
+    errors += [value for value in vars(dstm_errors).values() if str(value).startswith("dstm.error.")]
     assert len(errors) > 20
     assert [error for error in errors if status_of(error) == 500] == [uris.INTERNAL_ERROR]
 
