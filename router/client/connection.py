@@ -111,7 +111,7 @@ class Connection:
                 return session
         except TimeoutError:
             seconds = self.settings.connect_seconds
-            raise NotConnected(f"{self._place()} did not let this client in within {seconds:g} s") from None
+            raise NotConnected(f"{self.place} did not let this client in within {seconds:g} s") from None
 
     async def drained(self) -> None:
         """Wait until the peer has read enough of what was sent."""
@@ -140,14 +140,18 @@ class Connection:
                 self._octets, _ = await loop.create_connection(factory, place.host, place.port, ssl=tls)
         except ssl.SSLCertVerificationError as error:
             raise NotConnected(
-                f"{self._place()}: its certificate is not trusted: {error.verify_message}"
+                f"{self.place}: its certificate is not trusted: {error.verify_message}"
             ) from None
         except OSError as error:
-            raise NotConnected(f"{self._place()}: {_text(error)}") from None
+            raise NotConnected(f"{self.place}: {_text(error)}") from None
 
-    def _place(self) -> str:
-        place = self.settings.address
-        return place.url or (f"unix:{place.socket}" if place.socket else f"rs://{place.host}:{place.port}")
+    @property
+    def place(self) -> str:
+        """Where this connection goes, for people."""
+        to = self.settings.address
+        if to.socket:
+            return f"{'ws+unix' if to.is_websocket else 'unix'}:{to.socket}"
+        return to.url or f"{'rss' if to.is_secure else 'rs'}://{to.host}:{to.port}"
 
     def _new_session(self) -> Session:
         self.session = Session(self.settings.realm, self.settings.method(), dict(self.settings.details))
@@ -156,7 +160,7 @@ class Connection:
 
     def _on_gone(self, reason: str) -> None:
         if not self._opened.done():
-            self._opened.set_exception(NotConnected(f"{self._place()}: {reason}"))
+            self._opened.set_exception(NotConnected(f"{self.place}: {reason}"))
             self._opened.exception()  # nobody may be waiting for it any more
         if not self._gone.done():
             self._gone.set_result(None)

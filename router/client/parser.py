@@ -53,6 +53,7 @@ def add_commands(commands: Any) -> None:
     _subscribe(commands)
     _register(commands)
     _dstm(commands)
+    _top(commands)
 
 
 def _command(commands: Any, name: str, module: str, text: str) -> argparse.ArgumentParser:
@@ -289,4 +290,16 @@ def _dstm_commit(verbs: Any) -> None:
         help="read a transaction from each line of standard input: an array of ops, or an object with ops, "
         "reads, base, epoch, want, publish",
     )
+    _add_reconnect(parser)
+
+
+def _top(commands: Any) -> None:
+    parser = _command(commands, "top", "top", "show what a router does, until q or Ctrl-C")
+    parser.add_argument(
+        "--interval", type=_milliseconds, default=1000, metavar="MS", help="between two looks (default: 1000)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON snapshot a line, as where the output is no terminal"
+    )
+    parser.add_argument("--count", "-n", type=_count, metavar="N", help="end after N looks")
     _add_reconnect(parser)

@@ -11,6 +11,9 @@ from processes import run
 # One for each test that writes: what one does is not seen by another.
 SPACES = ("plain", "several", "paged", "watched", "arrays", "lost", "conflict", "lines", "twice")
 
+# A realm in which nothing is allowed.
+CLOSED = {"roles": {"guest": {}}, "authentication": {"anonymous": {"role": "guest"}}}
+
 
 def made(directory: Path) -> dict[str, Any]:
     """Make credentials by ``concord secret`` in ``directory``; give the sections of ``authentication``."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from client_realm import realm
+from client_realm import CLOSED, realm
 from client_router import ROUTER, ClientRouter
 from client_tls import write_certificate
 from processes import Running
@@ -20,6 +20,7 @@ def router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClientRouter]:
     text = ROUTER.format(certificate=certificate, key=key, socket=directory / "socket")
     (directory / "config" / "router.yaml").write_text(text)
     (directory / "config" / "realms" / "realm1.yaml").write_text(yaml.safe_dump(realm(directory)))
+    (directory / "config" / "realms" / "closed.yaml").write_text(yaml.safe_dump(CLOSED))
     with Running("concord", "run", "-c", "config", cwd=directory) as running:
         running.until("realms: ")
         yield ClientRouter(running, directory, certificate)

@@ -255,6 +255,17 @@ class TestPublishAndSubscribe:
         done = router.run("publish", "com.forbidden", "--lines", stdin="[]\n[]\n")
         assert (done.returncode, len(done.stderr.splitlines())) == (1, 2)
 
+    def test_one_that_is_revoked(self, router: ClientRouter) -> None:
+        """It is told; with the last one the command ends."""
+        with router.start("subscribe", "com.taken.a", "com.taken.b", "-v") as subscriber:
+            subscriber.until("subscribed com.taken.b")
+            for topic in ("com.taken.a", "com.taken.b"):
+                (subscription,) = router.json("call", "wamp.subscription.lookup", topic)
+                ((session,),) = router.json("call", "wamp.subscription.list_subscribers", subscription)
+                router.json("call", "wamp.subscription.remove_subscriber", subscription, session)
+                subscriber.until(f"revoked the subscription of {topic}")
+            assert subscriber.ended() == 1
+
     def test_a_time_that_passes(self, router: ClientRouter) -> None:
         """With a count that is missed 5, without one 0."""
         assert router.json("subscribe", "com.quiet", "--timeout", "50") == []

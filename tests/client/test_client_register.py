@@ -130,6 +130,17 @@ def test_two_of_one_procedure(router: ClientRouter) -> None:
         two.until("procedure")
 
 
+def test_it_is_revoked(router: ClientRouter) -> None:
+    """Nothing will be called any more, so the command ends, with the router's reason."""
+    with router.start("register", "com.reg.taken", "-v", "--echo") as callee:
+        callee.until("registered")
+        ((registration,),) = [router.json("call", "wamp.registration.match", "com.reg.taken")]
+        ((session,),) = router.json("call", "wamp.registration.list_callees", str(registration))
+        router.json("call", "wamp.registration.remove_callee", str(registration), str(session))
+        assert callee.ended() == 1
+    assert "the router revoked the registration" in callee.text
+
+
 def test_the_connection_is_lost(router: ClientRouter) -> None:
     """Without ``--reconnect`` that is the end, with 3; with it the procedure is there again."""
     kill = ["call", "wamp.session.kill_by_authid"]

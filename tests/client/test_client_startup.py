@@ -6,7 +6,7 @@ import sys
 import pytest
 from processes import ENVIRONMENT
 
-COMMANDS = ("calling", "dstm", "publishing", "registering", "subscribing")
+COMMANDS = ("calling", "dstm", "publishing", "registering", "subscribing", "top")
 
 
 def imported(code: str) -> set[str]:
