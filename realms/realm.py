@@ -122,7 +122,7 @@ class Realm:
         self.reflection.configure(config.catalogue)
         self.meta.procedures.update(self.reflection.procedures)
         self._own_calls = OwnCalls(environment.world)
-        self.history = EventHistory(config.name, self.broker, environment, _may_subscribe)
+        self.history = EventHistory(config.name, self.broker, environment, _may_subscribe, self.counters)
         meta_procedures = MetaProcedures(self.meta, self._carry_out, self.history.procedures)
         self._meta_desk = Desk(meta_procedures, self._own_calls, None)
         self.procedures: dict[str, Procedure] = {}

@@ -15,7 +15,6 @@ import msgspec
 from msgspec import Raw, Struct
 
 from router.routing.publication import Audience, Publication
-from router.routing.session import Session
 from router.wamp.serializers import MSGPACK, SERIALIZERS
 
 OVERHEAD_BYTES: Final = 200  # what an event takes besides its topic and its payload, about
@@ -97,11 +96,6 @@ def size_of(topic: str, body: Body) -> int:
     size = OVERHEAD_BYTES + len(topic) + len(body.args or b"") + len(body.kwargs or b"")
     names = (body.eligible_authid, body.eligible_authrole, body.exclude_authid, body.exclude_authrole)
     return size + sum(len(name) + 50 for some in names if some for name in some)
-
-
-def may_see(session: Session, body: Body) -> bool:
-    """Tell whether ``session`` may see an event that it may ask for."""
-    return body.admits(session.authid, session.authrole)
 
 
 def _encoded(payload: Any) -> bytes | None:

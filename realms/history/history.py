@@ -15,7 +15,7 @@ Rules of this file:
 What is promised (decision 0007): in a durable history, PUBLISHED means on the disk. Events are sent at once.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
@@ -83,13 +83,21 @@ class EventHistory:
     :ivar entries: (match, uri, store) -> Entry
     """
 
-    def __init__(self, realm: str, broker: Broker, environment: Environment, may_get: MayGet) -> None:
+    def __init__(
+        self,
+        realm: str,
+        broker: Broker,
+        environment: Environment,
+        may_get: MayGet,
+        counters: Counter[str],
+    ) -> None:
         self.entries: dict[Key, Entry] = {}
         self.procedures: dict[str, Procedure] = {GET_EVENTS: self.get_events}
         self._realm = realm
         self._broker = broker
         self._environment = environment
         self._may_get = may_get
+        self._counters = counters  # history_lost: events that could not be kept, for each history
         self._limits = Limits()
         self._table: PatternTable[Entry] = PatternTable()
         self._entries_of: dict[str, list[Entry]] = {}  # topic -> histories that keep its events
@@ -164,6 +172,7 @@ class EventHistory:
                 self._last_durable = publication.id
                 if not self._journal.keep(entry.store, *event):
                     self._last_lost = publication.id
+                    self._counters["history_lost"] += 1
 
     def refusal(self, session: Session, msg: Publish) -> Outputs:
         """Refuse a publication that is to be acknowledged and that a durable history has no room for."""
@@ -254,7 +263,7 @@ class EventHistory:
             self._database = Database(directory / "events.sqlite")
             log = self._world.logger(f"history.{self._realm}")
             most_bytes = self._limits.history_queue_bytes
-            self._journal = Journal(self._database, self._world, log, most_bytes)
+            self._journal = Journal(self._database, self._world, log, most_bytes, self._counters)
         return self._database, self._journal
 
     def _hold_subscriptions(self, gone: Iterable[Entry]) -> None:
@@ -325,7 +334,6 @@ class EventHistory:
         while self._readings and not self._is_reading:
             reading = self._readings.popleft()
             if not reading.call.is_over:
-                self._is_reading = True
                 self._begin(reading)
 
     def _begin(self, reading: Reading) -> None:
@@ -333,8 +341,9 @@ class EventHistory:
         try:
             make = self._reader(reading.entry.store, reading.query)
         except Refused as refused:
-            self._done(reading, None, refused)
+            reading.call.error(refused.error, refused.text)
             return
+        self._is_reading = True
         self._world.background(
             lambda: _answer(make(), subscription.id, subscription.match),
             lambda answer, error: self._done(reading, answer, error),

@@ -9,6 +9,7 @@ Rules of this file:
 - An error is logged when it begins and when it has ended, not for each event.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -38,12 +39,13 @@ class Journal:
     The one writer of a realm's database.
 
     :ivar most_bytes: what may wait
-    :ivar failures: commits that failed
     """
 
-    def __init__(self, database: Database, world: World, log: Any, most_bytes: int) -> None:
+    def __init__(
+        self, database: Database, world: World, log: Any, most_bytes: int, counters: Counter[str]
+    ) -> None:
         self.most_bytes = most_bytes
-        self.failures = 0
+        self._counters = counters
         self._database = database
         self._world = world
         self._log = log
@@ -113,6 +115,7 @@ class Journal:
             self._waiting_bytes -= sum(event.size_bytes for event in events)
             if error is not None and events:
                 line.lost = max(line.lost, events[-1].seq)
+                self._counters["history_lost"] += len(events)
         self._tell(error)
         self._is_due = False
         for waiter in waiters:
@@ -121,8 +124,6 @@ class Journal:
             self._commit_soon()
 
     def _tell(self, error: BaseException | None) -> None:
-        if error is not None:
-            self.failures += 1
         if error is not None and not self._is_failing:
             text = "event history is not written: {path}: {error}"
             self._log.error(text, path=str(self._database.path), error=str(error))

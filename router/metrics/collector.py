@@ -46,6 +46,7 @@ ABOUT: Final = {
 ABOUT_REALMS: Final = {
     "sessions": ("sessions_joined", "Sessions that have joined."),
     "events_dropped": ("events_dropped", "Events that did not reach a slow consumer."),
+    "history_lost": ("history_lost", "Events that a durable event history could not keep."),
     "publishes_refused": ("publishes_refused", "Publications that were not allowed."),
 }
 # Counted for each realm, and by the node once more.

@@ -122,6 +122,22 @@ class BrokerHistory(RuleBasedStateMachine):
         self.sent(self.broker.unsubscribe(session, Unsubscribe(1, subscription)))
         self.confirmed.discard((session.id, subscription))
 
+    @precondition(lambda self: any(self.wanted.values()))
+    @rule(data=st.data(), everybody=st.booleans())
+    def revoke(self, data, everybody):
+        """The router takes a subscription from one session, or from all."""
+        session = data.draw(st.sampled_from([session for session, held in self.wanted.items() if held]))
+        pattern = data.draw(st.sampled_from(list(self.wanted[session])))
+        subscription = self.wanted[session][pattern]
+        holders = [each for each, held in self.wanted.items() if subscription in held.values()]
+        concerned = holders if everybody else [session]
+        outputs = self.broker.revoke(subscription, None if everybody else session, "why")
+        told = [output.args for output in outputs if output.topic == "wamp.subscription.on_unsubscribe"]
+        assert sorted(told) == sorted([each.id, subscription] for each in concerned)
+        for each in concerned:
+            del self.wanted[each][pattern]
+            self.confirmed.discard((each.id, subscription))
+
     @rule(data=st.data(), topic=st.sampled_from(TOPICS), options=options_of_publish)
     def publish(self, data, topic, options):
         publisher = self.session(data)

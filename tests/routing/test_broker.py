@@ -10,6 +10,7 @@ from msgspec import Raw
 from router.routing.broker import Broker, BrokerLimits
 from router.routing.outputs import Delivery
 from router.routing.session import Session
+from router.routing.shards import node_of
 from router.wamp.errors import ProtocolViolation
 from router.wamp.messages import Publish, Subscribe, Unsubscribe
 
@@ -168,6 +169,22 @@ class TestHold:
         assert scene.broker.hold("wildcard", "a.a.a.a.a.a.a.", NOW) is False
 
 
+def test_a_trust_level_and_the_publisher_are_details_of_the_event(scene):
+    """WAMP AP 'Publication Trust Levels', 'Publisher Identification'."""
+    scene.subscribe(2)
+    message = Publish(3, {}, TOPIC)
+    details = {
+        "publisher": 1,
+        "publisher_authid": "alice",
+        "publisher_authrole": "manager",
+        "trustlevel": 0,
+    }
+    published = scene.broker.publish_with_options(scene.sessions[1], message, 70, True, 0)
+    assert told(published) == [([2], [36, 1, 70, details])]
+    testament = scene.broker.publish_testament(scene.sessions[1], message, 71, False, 5)
+    assert told(testament) == [([2], [36, 1, 71, {"trustlevel": 5}])]
+
+
 def test_on_publication_is_told_of_all_that_is_sent_before_it_is(scene):
     found = []
     scene.broker.on_publication = found.append
@@ -195,6 +212,15 @@ class TestShards:
         scene.unsubscribe(2, 1)
         assert (subscription.nodes, subscription.nkeys) == ({}, {})
         assert scene.publish(2, rkey="x") == [([3, 4], [36, 1, 70, {}])]
+
+    def test_an_event_with_a_resource_key_goes_to_one_of_them(self):
+        scene = Scene()
+        for session, nkey in ((1, "a"), (2, "b"), (3, None)):
+            scene.subscribe(session, nkey=nkey)
+        for rkey in ("x", "y", "z"):
+            node = node_of(rkey, ["a", "b"])
+            (((*receivers,), _),) = scene.publish(4, rkey=rkey)
+            assert receivers == [{"a": 1, "b": 2}[node], 3]
 
     def test_they_are_bounded(self, monkeypatch):
         monkeypatch.setattr("router.routing.broker.MAX_NODES", 2)

@@ -149,6 +149,7 @@ class TestDurable:
         ]
         assert stage.events("com.log", cursor=cursor)[0] == [4]
         assert stage.events("com.log", cursor=cursor)[1]["gap"] is True
+        assert stage.realm.counters["history_lost"] == 2
 
     def test_a_file_that_cannot_be_read(self, tmp_path: Path) -> None:
         stage = Stage(LOG, data=tmp_path)
@@ -193,6 +194,7 @@ class TestBounds:
         ((_, error),) = stage.publish("com.log", 1, exclude_authid=["x" * 900])
         assert error[:3] == [8, 16, 1]
         assert error[4] == "wamp.error.unavailable"
+        assert stage.realm.counters["history_lost"] == 1
 
     def test_pages_that_wait_are_bounded(self) -> None:
         stage = Stage(history("com.a"), limits=Limits(history_reads=1))
@@ -210,6 +212,15 @@ class TestBounds:
             stage.ask(48, {}, GET, [subscription])
         assert len(stage.world.jobs) == 1
         assert names(stage.work()) == [50] * 3
+
+    def test_a_thousand_pages_that_are_refused(self) -> None:
+        """One after the other: none stands on the stack of another."""
+        stage = Stage(history("com.a"))
+        subscription = stage.realm.broker.lookup("com.a")
+        stage.ask(48, {}, GET, [subscription])
+        for _ in range(1000):
+            stage.ask(48, {}, GET, [subscription], {"from_publication": 7})
+        assert names(stage.work()) == [50] + [8] * 1000
 
     def test_a_caller_that_has_left_costs_nothing(self) -> None:
         stage = Stage(history("com.a"))
@@ -263,6 +274,57 @@ class TestWhichHistory:
         stage.join("bob")
         stage.leave("bob")
         assert stage.events("wamp.session.on_leave")[0] == [2]
+
+
+class TestCall:
+    """The arguments of get_events, of which the conformance tests show the rest."""
+
+    @pytest.mark.parametrize(
+        ("args", "asked", "error", "text"),
+        [
+            ([1, 2], {}, "invalid_argument", "2 positional arguments, not at most 1"),
+            ([], {}, "invalid_argument", "subscription must be an id"),
+            ([True], {}, "invalid_argument", "subscription must be an id"),
+            ([1.5], {}, "invalid_argument", "subscription must be an id"),
+            (
+                [1],
+                {"first": 1},
+                "invalid_argument",
+                "unknown keyword argument 'first'; allowed: reverse, limit",
+            ),
+            ([99], {}, "no_such_subscription", "no subscription 99 in this realm"),
+            ([2], {}, "history_unavailable", "no event history is kept of exact 'com.b'"),
+            ([3], {}, "history_unavailable", "no event history is kept of prefix 'com.'"),
+        ],
+    )
+    def test_what_is_wrong_is_named(
+        self, args: list[Any], asked: dict[str, Any], error: str, text: str
+    ) -> None:
+        stage = Stage(history("com.a"))
+        stage.ask(32, {}, "com.b")
+        stage.ask(32, {"match": "prefix"}, "com.")
+        ((_, wire),) = stage.ask(48, {}, GET, args, asked)
+        assert wire[4] == f"wamp.error.{error}"
+        assert wire[5][0].startswith(text)
+
+    def test_an_id_may_be_an_integral_float(self) -> None:
+        stage = Stage(history("com.a"))
+        stage.ask(48, {}, GET, [1.0], {"first": None})
+        assert names(stage.work()) == [50]
+
+    def test_a_publication_that_is_not_there(self, tmp_path: Path) -> None:
+        stage = Stage(LOG, history("com.a"), data=tmp_path)
+        for topic in ("com.a", "com.log"):
+            subscription = stage.realm.broker.lookup(topic)
+            told = stage.ask(48, {}, GET, [subscription], {"after_publication": 7}) + stage.work()
+            assert [wire[4] for _, wire in told] == ["wamp.error.no_such_publication"]
+
+    def test_topics_that_are_remembered_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("realms.history.history.MAX_CACHED", 3)
+        stage = Stage(history("com.", "prefix"))
+        for number in range(9):
+            stage.publish(f"com.{number}", number)
+        assert stage.events("com.", "prefix")[0] == list(range(9))
 
 
 class TestReconfiguration:
