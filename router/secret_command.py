@@ -42,7 +42,13 @@ def add_parser(commands: Any) -> None:
     cra.add_argument(
         "--plain", action="store_true", help="keep the password itself, for clients without salts"
     )
-    cra.add_argument("--iterations", type=_number(1_000, 10_000_000), default=100_000, metavar="N")
+    cra.add_argument(
+        "--iterations",
+        type=_number(1_000, 10_000_000),
+        default=10_000,
+        metavar="N",
+        help="of PBKDF2; default: 10000, half a second for clients in JavaScript",
+    )
     scram = _kind(kinds, "scram", _scram, "a password that the client proves by WAMP-SCRAM")
     _add_password(scram, "by default it is asked for")
     scram.add_argument("--kdf", choices=("argon2id13", "pbkdf2"), default="argon2id13")
