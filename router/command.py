@@ -82,6 +82,7 @@ def _run(options: argparse.Namespace) -> int:
     from router import process
     from router.log import LogLevels
     from router.node import Node, reload_on_sighup
+    from router.systemd import Systemd
 
     settings = configuration.node.log
     levels = LogLevels(settings)
@@ -89,11 +90,12 @@ def _run(options: argparse.Namespace) -> int:
     process.raise_open_file_limit()
     node = Node(configuration, reactor)
     node.log_levels = levels
+    systemd = Systemd(reactor)
     code = 0
 
     def start() -> None:
         nonlocal code
-        reload_on_sighup(node, reactor)
+        reload_on_sighup(lambda: systemd.reload(node.reload), reactor)
         try:
             node.startService()
         except Exception as error:
@@ -103,8 +105,10 @@ def _run(options: argparse.Namespace) -> int:
             code = 1
             reactor.stop()
             return
+        reactor.addSystemEventTrigger("before", "shutdown", systemd.stopping)
         reactor.addSystemEventTrigger("before", "shutdown", node.stopService)
         process.settle_collector()
+        systemd.ready(node.status)
 
     # Not before the reactor has taken the signals: who reads that we listen may stop us at once.
     reactor.callWhenRunning(start)

@@ -11,7 +11,7 @@ Rules of this file:
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from operator import attrgetter
 from random import Random, SystemRandom
@@ -164,6 +164,11 @@ class Node(Service):
         return self._reload.now()
 
     @property
+    def status(self) -> str:
+        """What it serves, in a few words."""
+        return f"{len(self.ports)} transports, {len(self.directory.realms)} realms"
+
+    @property
     def reload_report(self) -> str:
         """Why the last reading of the configuration was not taken, or ""."""
         return self._reload.report
@@ -210,9 +215,13 @@ class Node(Service):
             from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 
             factory = HAProxyWrappingFactory(factory)
-        endpoint, context = endpoint_and_context(
-            self.reactor, with_backlog(settings.endpoint), settings.client_certificate
-        )
+        try:
+            endpoint, context = endpoint_and_context(
+                self.reactor, with_backlog(settings.endpoint), settings.client_certificate
+            )
+        except LookupError:
+            text = "systemd has passed no such socket"
+            raise CannotListenError(None, settings.endpoint, text) from None
         outcome: list[Any] = []
         endpoint.listen(factory).addBoth(outcome.append)
         if not outcome or isinstance(outcome[0], Failure):
@@ -430,7 +439,7 @@ def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def reload_on_sighup(node: Node, reactor: Any) -> None:
-    """Reload the configuration on SIGHUP, where the platform has it."""
+def reload_on_sighup(reload: Callable[[], Any], reactor: Any) -> None:
+    """Call ``reload`` on SIGHUP, where the platform has it."""
     if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(node.reload))
+        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(reload))

@@ -120,7 +120,9 @@ class _Router(MultiService):
         from twisted.internet import reactor
 
         from router.node import Node
+        from router.systemd import Systemd
 
+        self._systemd = Systemd(reactor)
         process.raise_open_file_limit()
         node = Node(self._configuration, reactor)
         node.log_levels = self._log_levels
@@ -147,9 +149,15 @@ class _Router(MultiService):
 
         from router.node import reload_on_sighup
 
-        reload_on_sighup(self._node, reactor)  # before it is said that we listen
+        # Before it is said that we listen.
+        reload_on_sighup(lambda: self._systemd.reload(self._node.reload), reactor)
         super().startService()
         process.settle_collector()
+        self._systemd.ready(self._node.status)
+
+    def stopService(self) -> Any:
+        self._systemd.stopping()
+        return super().stopService()
 
 
 def make_service(options: Options) -> Any:
