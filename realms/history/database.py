@@ -272,14 +272,15 @@ def _write(connection: sqlite3.Connection, batch: Batch) -> None:
         for event in batch.events
         for body in (encode_body(event.body),)
     ]
-    connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", rows)
-    last = batch.events[-1].seq if batch.events else 0
-    added = sum(event.size_bytes for event in batch.events)
-    connection.execute(
-        "UPDATE histories SET last = max(last, ?), lost = max(lost, ?), events = events + ?,"
-        " bytes = bytes + ? WHERE id = ?",
-        (last, batch.lost, len(rows), added, batch.history),
-    )
+    if rows or batch.lost:
+        connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", rows)
+        last = batch.events[-1].seq if rows else 0
+        added = sum(event.size_bytes for event in batch.events)
+        connection.execute(
+            "UPDATE histories SET last = max(last, ?), lost = max(lost, ?), events = events + ?,"
+            " bytes = bytes + ? WHERE id = ?",
+            (last, batch.lost, len(rows), added, batch.history),
+        )
     _trim(connection, batch)
 
 

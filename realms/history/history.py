@@ -46,7 +46,8 @@ from router.wamp.messages import Error, Publish, Published
 
 GET_EVENTS: Final = "wamp.subscription.get_events"
 UNAVAILABLE: Final = "wamp.error.history_unavailable"
-SWEEP_SECONDS: Final = 60
+MIN_SWEEP_SECONDS: Final = 1.0  # between two looks for what is too old
+MAX_SWEEP_SECONDS: Final = 60.0
 MAX_CACHED: Final = 10_000  # topics whose histories are remembered
 
 MayGet = Callable[[Session, str, str], Grant]  # session, topic, match -> may it subscribe
@@ -381,8 +382,9 @@ class EventHistory:
             if isinstance(entry.store, MemoryStore):
                 entry.store.trim(self._world.now_ms())
             elif self._journal is not None:
-                self._journal.after(lambda _: None)  # a commit forgets what is too old
-        self._timer = self._world.call_later(min(SWEEP_SECONDS, min(ages) / 1000), self._swept)
+                self._journal.trim()
+        seconds = min(MAX_SWEEP_SECONDS, max(MIN_SWEEP_SECONDS, min(ages) / 1000))
+        self._timer = self._world.call_later(seconds, self._swept)
 
     def _swept(self) -> None:
         self._timer = None

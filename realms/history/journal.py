@@ -81,7 +81,14 @@ class Journal:
 
     def after(self, waiter: Waiter) -> None:
         """Call ``waiter`` when all that was kept is on the disk, or with the error that prevents it."""
-        self._waiters.append(waiter)
+        if self._is_due or self._is_failing:
+            self._waiters.append(waiter)
+            self._commit_soon()
+        else:
+            self._world.soon(lambda: waiter(None))
+
+    def trim(self) -> None:
+        """Forget what is over a limit, also where nothing is written."""
         self._commit_soon()
 
     def _commit_soon(self) -> None:

@@ -87,6 +87,16 @@ class TestDurable:
         assert len(stage.world.jobs) == 1
         assert names(stage.work()) == [17] * 50
 
+    def test_reading_writes_nothing(self, tmp_path: Path) -> None:
+        """Where nothing waits, a page is not worth a sync of the disk."""
+        stage = Stage(LOG, data=tmp_path)
+        stage.publish("com.log", 1)
+        stage.work()
+        stage.ask(48, {}, GET, [stage.realm.broker.lookup("com.log")])
+        stage.world.end_turn()
+        stage.world.work()  # the only round: a commit would be one before it
+        assert names(stage.sent()) == [50]
+
     def test_other_topics_are_acknowledged_at_once(self, tmp_path: Path) -> None:
         stage = Stage(LOG, history("com.memory"), data=tmp_path)
         assert names(stage.publish("com.other", 1)) == [17]
@@ -245,6 +255,9 @@ class TestBounds:
             stage.work()
         assert stage.events("com.log")[0] == []
         assert stage.events("com.a")[0] == [1]
+        stage.change(history("com.a", age_ms=1))
+        (timer,) = stage.world.clock.getDelayedCalls()
+        assert timer.getTime() - stage.world.clock.seconds() == 1
         stage.realm.end()
         stage.work()
         assert stage.world.clock.getDelayedCalls() == []
