@@ -48,5 +48,6 @@ def realm(directory: Path) -> dict[str, Any]:
                 }
             },
         },
+        "management": {"roles": ["member"], "scope": "node", "stats_interval_ms": 100},
         "extensions": {"dstm": {"spaces": {name: {"log": "memory"} for name in SPACES}}},
     }

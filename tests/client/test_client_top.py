@@ -44,6 +44,21 @@ class TestWithoutATerminal:
         rates = [value["realms"][0]["joins_per_second"] for value in top.values]
         assert any(rate for rate in rates)
 
+    def test_what_a_router_tells_that_manages_itself(self, router: ClientRouter) -> None:
+        """All of its realms, and the node; who may not ask that gets what the meta API tells."""
+        with router.start("top", "--interval", "50", *WHO) as top:
+            top.until('"calls_per_second": 0')
+            for _ in range(3):
+                router.json("call", "wamp.session.count")
+            top.until('"realm": "closed"')
+            assert top.stop(signal.SIGINT) == 0
+        last = top.values[-1]
+        assert last["source"] == "concord"
+        assert {realm["realm"] for realm in last["realms"]} == {"realm1", "closed"}
+        assert last["node"]["connections"] >= 1
+        assert last["slow"] == []
+        assert router.json("top", "--count", "1")[0]["source"] == "meta"
+
     def test_where_nothing_may_be_asked(self, router: ClientRouter) -> None:
         code, text = router.refused("top", "--realm", "closed", "--count", "1")
         assert code == 1
@@ -103,6 +118,7 @@ class TestOnATerminal:
     def test_it_draws_and_gives_the_terminal_back(self, router: ClientRouter, how: str) -> None:
         with Screen(router, "--interval", "50") as screen:
             screen.until("newest sessions", 2)
+            assert "JOINS/S" in screen.text
             assert screen.text.startswith("\x1b[?1049h\x1b[?25l")
             assert "realm1 " in screen.text
             if how == "q":
@@ -111,6 +127,13 @@ class TestOnATerminal:
                 screen.process.send_signal(signal.SIGINT)
             assert screen.ended() == 0
         assert "Traceback" not in screen.text
+
+    def test_what_a_router_tells_that_manages_itself(self, router: ClientRouter) -> None:
+        with Screen(router, "--interval", "50", "--count", "3", *WHO) as screen:
+            assert screen.ended() == 0
+        assert "CALLS/S" in screen.text
+        assert "closed " in screen.text
+        assert "memory " in screen.text
 
     def test_json_is_json_there_too(self, router: ClientRouter) -> None:
         with Screen(router, "--json", "--count", "1") as screen:
