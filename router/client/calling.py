@@ -2,14 +2,17 @@
 
 import argparse
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from router.client.connection import Connection
-from router.client.failures import GOOD, UsageError, WampError
+from router.client.failures import GOOD, TimedOut, UsageError, WampError
 from router.client.inputs import Payload, options, payload
 from router.client.lines import each_line
 from router.client.outputs import report, show, simple
 from router.client.session import Answer, Session
+
+# A router that knows CALL.Options.timeout answers in time; one that does not is not waited for much longer.
+GRACE_SECONDS: Final = 2.0
 
 
 class Call:
@@ -24,8 +27,10 @@ class Call:
         self._is_full = arguments.full
         self._is_progressive = arguments.progress
         self._options: dict[str, Any] = options(arguments.option)
+        self._seconds: float | None = None
         if arguments.timeout is not None:
             self._options["timeout"] = arguments.timeout
+            self._seconds = arguments.timeout / 1000 + GRACE_SECONDS
         if arguments.disclose_me:
             self._options["disclose_me"] = True
         if arguments.progress:
@@ -47,9 +52,13 @@ class Call:
                 code = error.exit_code
         return code
 
-    def _call(self, session: Session, arguments: Payload) -> "asyncio.Future[Answer]":
+    async def _call(self, session: Session, arguments: Payload) -> Answer:
         on_progress = self._show if self._is_progressive else None
-        return session.call(self._procedure, arguments, self._options, on_progress)
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await session.call(self._procedure, arguments, self._options, on_progress)
+        except TimeoutError:
+            raise TimedOut("the router did not end the call in time, nor answer it") from None
 
     def _show(self, answer: Answer) -> None:
         if self._is_full:

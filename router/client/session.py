@@ -268,7 +268,10 @@ class Session:
         if details.get("progress"):
             on_progress = self._progress.get(request)
             if on_progress is not None:
-                on_progress(result)
+                try:
+                    on_progress(result)
+                except OSError as error:  # nobody reads what it prints
+                    self._settle(CALL, request, error)
         else:
             self._settle(CALL, request, result)
 

@@ -143,7 +143,10 @@ def _secret(options: argparse.Namespace, given: _Given, environ: Mapping[str, st
     if options.ask_secret:
         import getpass
 
-        return getpass.getpass("Secret: ")
+        try:
+            return getpass.getpass("Secret: ")
+        except EOFError:
+            raise UsageError("--ask-secret: no secret was given") from None
     found: str | None = given("secret", "CONCORD_SECRET")
     return found
 
