@@ -11,6 +11,7 @@ import yaml
 from autobahn.wamp.auth import compute_wcs, derive_key
 from certificates import Authority
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -116,6 +117,16 @@ class TestScram:
     def test_too_few_iterations(self, capsys: pytest.CaptureFixture[str]) -> None:
         said = fails(capsys, "scram", "ann", "clerk", "--kdf", "pbkdf2", "--iterations", "100", "--generate")
         assert said == "--iterations must be at least 4096 for pbkdf2, got 100"
+
+    def test_where_openssl_has_no_argon2(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def missing(**_: Any) -> None:
+            raise UnsupportedAlgorithm("argon2 is not supported by this version of OpenSSL")
+
+        monkeypatch.setattr("cryptography.hazmat.primitives.kdf.argon2.Argon2id", missing)
+        said = fails(capsys, "scram", "ann", "clerk", "--generate").splitlines()
+        assert said[-1] == "concord: OpenSSL has no Argon2 here: use --kdf pbkdf2"
 
     def test_a_password_that_none_can_type(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
