@@ -37,6 +37,14 @@ class CallBody(Struct, forbid_unknown_fields=True):
     options: dict[str, Any] = {}
 
 
+class Arguments(Struct, forbid_unknown_fields=True):
+    """``{"args": list?, "kwargs": dict?, "options": dict?}``: what it is for is in the path"""
+
+    args: Raw = Raw(b"[]")
+    kwargs: Raw = Raw(b"{}")
+    options: dict[str, Any] = {}
+
+
 class PublishBody(Struct, forbid_unknown_fields=True):
     """``{"topic": uri, "args": list?, "kwargs": dict?, "options": dict?}``"""
 
@@ -59,37 +67,42 @@ class Wanted(Struct, frozen=True):
 
 
 _decode_call: Final = msgspec.json.Decoder(CallBody).decode
+_decode_arguments: Final = msgspec.json.Decoder(Arguments).decode
 _decode_publish: Final = msgspec.json.Decoder(PublishBody).decode
 
 
-def call_wire(body: bytes, default_timeout_ms: int, progress: bool) -> list[Any]:
+def call_wire(
+    body: bytes, default_timeout_ms: int, progress: bool, procedure: str | None = None
+) -> list[Any]:
     """
-    Give the wire array of a CALL with the request id 1.
+    Give the wire array of a CALL with the request id 1; ``procedure``: its URI, where the path has it.
 
     Raises:
         Refused: with 400, where the body is no such call.
     """
-    call = _read(_decode_call, body)
+    call: Any = _read(_decode_call if procedure is None else _decode_arguments, body)
+    uri = call.procedure if procedure is None else procedure
     _check_options(call.options, _NOT_FOR_CALLS)
     options = dict(call.options)
     if default_timeout_ms and options.get("timeout") is None:
         options["timeout"] = default_timeout_ms
     if progress:
         options["receive_progress"] = True
-    return _checked([Call.CODE, 1, options, call.procedure, *_payload(call.args, call.kwargs)])
+    return _checked([Call.CODE, 1, options, uri, *_payload(call.args, call.kwargs)])
 
 
-def publish_wire(body: bytes) -> list[Any]:
+def publish_wire(body: bytes, topic: str | None = None) -> list[Any]:
     """
-    Give the wire array of a PUBLISH with the request id 1, which is acknowledged.
+    Give the wire array of a PUBLISH with the request id 1, which is acknowledged; ``topic``: likewise.
 
     Raises:
         Refused: with 400, where the body is no such publication.
     """
-    publish = _read(_decode_publish, body)
+    publish: Any = _read(_decode_publish if topic is None else _decode_arguments, body)
+    uri = publish.topic if topic is None else topic
     _check_options(publish.options, _NOT_FOR_PUBLISH)
     options = {**publish.options, "acknowledge": True}
-    return _checked([Publish.CODE, 1, options, publish.topic, *_payload(publish.args, publish.kwargs)])
+    return _checked([Publish.CODE, 1, options, uri, *_payload(publish.args, publish.kwargs)])
 
 
 def wanted(query: Mapping[bytes, list[bytes]], last_event_id: str | None = None) -> Wanted:

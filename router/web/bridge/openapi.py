@@ -35,6 +35,7 @@ _REASONS: Final = {
 }
 STATUSES: Final = tuple(_REASONS)
 _SUBSCRIBE_STATUSES: Final = (400, 401, 403, 404, 405, 429, 500, 503)
+_DESCRIBE_STATUSES: Final = (400, 401, 403, 404, 405, 429, 500, 503, 504)
 _PUBLISH_STATUSES: Final = (400, 401, 403, 404, 405, 413, 415, 429, 500, 503)
 
 _URI: Final[Json] = {"type": "string", "description": "A WAMP URI.", "examples": ["com.example.add"]}
@@ -44,23 +45,34 @@ _ID: Final[Json] = {"type": "integer", "minimum": 1, "maximum": 2**53}
 
 
 def description(settings: Bridge) -> Json:
-    """Make the document."""
+    """Make the document of the bridge."""
+    paths: Json = {
+        "/{realm}/call": {"post": call_operation("call")},
+        "/{realm}/call/{procedure}": {"post": call_operation("callProcedure", "Arguments", "procedure")},
+        "/{realm}/publish": {"post": publish_operation("publish")},
+        "/{realm}/publish/{topic}": {"post": publish_operation("publishTopic", "Arguments", "topic")},
+        "/{realm}/subscribe": {"get": _subscribe()},
+        "/{realm}/openapi.json": {"get": _describe()},
+    }
+    for path in paths.values():
+        path["parameters"] = [_ref("parameters", "realm")]
+    about = "Calls, publications and subscriptions in the realms of a WAMP router."
+    return document(settings, "WAMP over HTTP", about, paths)
+
+
+def document(settings: Bridge, title: str, about: str, paths: Json) -> Json:
+    """Make a document with these paths."""
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "WAMP over HTTP",
-            "version": __version__,
-            "description": "Calls, publications and subscriptions in the realms of a WAMP router.",
-        },
+        "info": {"title": title, "version": __version__, "description": about},
         "servers": [{"url": settings.path}],
         "security": [{}, {"bearer": []}, {"basic": []}, {"signature": []}],
-        "paths": {
-            "/{realm}/call": {"parameters": [_parameter("realm")], "post": _call()},
-            "/{realm}/publish": {"parameters": [_parameter("realm")], "post": _publish()},
-            "/{realm}/subscribe": {"parameters": [_parameter("realm")], "get": _subscribe()},
-        },
+        "paths": paths,
         "components": {
-            "parameters": {"realm": _realm(settings)},
+            "parameters": {
+                "realm": _realm(settings),
+                **{name: _uri(name) for name in ("procedure", "topic")},
+            },
             "schemas": _schemas(),
             "responses": {str(status): _error(reason) for status, reason in _REASONS.items()},
             "securitySchemes": _security(),
@@ -68,36 +80,62 @@ def description(settings: Bridge) -> Json:
     }
 
 
-def _call() -> Json:
+def call_operation(operation: str, body: str | Json = "Call", *parameters: str) -> Json:
+    """Describe a call; ``body`` is a schema or the name of one, ``parameters`` are names."""
     events = "Events `progress`, then `result` or `error`; the data is as in the JSON answer."
+    content = {JSON_TYPE: {"schema": schema("Result")}, EVENTS_TYPE: {"schema": {"type": "string"}}}
     return {
-        "operationId": "call",
+        "operationId": operation,
         "summary": "Call a procedure",
-        "requestBody": _body("Call"),
+        **_parameters(parameters),
+        "requestBody": _body(body),
         "responses": {
-            "200": {
-                "description": f"The result. With `Accept: {EVENTS_TYPE}`: {events}",
-                "content": {
-                    JSON_TYPE: {"schema": _schema("Result")},
-                    EVENTS_TYPE: {"schema": {"type": "string"}},
-                },
-            },
+            "200": {"description": f"The result. With `Accept: {EVENTS_TYPE}`: {events}", "content": content},
             **_errors(STATUSES),
         },
     }
 
 
-def _publish() -> Json:
+def publish_operation(operation: str, body: str | Json = "Publish", *parameters: str) -> Json:
+    """Describe a publication, likewise."""
+    content = {JSON_TYPE: {"schema": schema("Published")}}
     return {
-        "operationId": "publish",
+        "operationId": operation,
         "summary": "Publish an event",
-        "requestBody": _body("Publish"),
+        **_parameters(parameters),
+        "requestBody": _body(body),
+        "responses": {
+            "200": {"description": "The event was published.", "content": content},
+            **_errors(_PUBLISH_STATUSES),
+        },
+    }
+
+
+def object_of(properties: Json, *required: str) -> Json:
+    """Make the schema of an object with these properties and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def schema(name: str) -> Json:
+    """Refer to one of the document's schemas."""
+    return _ref("schemas", name)
+
+
+def _describe() -> Json:
+    return {
+        "operationId": "describe",
+        "summary": "Describe what a realm offers to who asks",
         "responses": {
             "200": {
-                "description": "The event was published.",
-                "content": {JSON_TYPE: {"schema": _schema("Published")}},
+                "description": "The procedures and topics, in OpenAPI.",
+                "content": {JSON_TYPE: {"schema": {"type": "object"}}},
             },
-            **_errors(_PUBLISH_STATUSES),
+            **_errors(_DESCRIBE_STATUSES),
         },
     }
 
@@ -133,15 +171,16 @@ def _schemas() -> Json:
     options = {"type": "object", "description": "Options of CALL.", "examples": [{"timeout": 5000}]}
     publish_options = {**options, "description": "Options of PUBLISH.", "examples": [{"retain": True}]}
     return {
-        "Call": _object({"procedure": _URI, **payload, "options": options}, "procedure"),
-        "Publish": _object({"topic": _URI, **payload, "options": publish_options}, "topic"),
-        "Result": _object({**payload, "details": details}, "args", "kwargs"),
-        "Published": _object({"publication": _ID}, "publication"),
-        "Event": _object(
+        "Call": object_of({"procedure": _URI, **payload, "options": options}, "procedure"),
+        "Arguments": object_of({**payload, "options": {"type": "object", "description": "Options."}}),
+        "Publish": object_of({"topic": _URI, **payload, "options": publish_options}, "topic"),
+        "Result": object_of({**payload, "details": details}, "args", "kwargs"),
+        "Published": object_of({"publication": _ID}, "publication"),
+        "Event": object_of(
             {"topic": _URI, "publication": _ID, **payload, "details": details},
             "topic", "publication", "args", "kwargs", "details",
         ),
-        "Error": _object(
+        "Error": object_of(
             {
                 "error": {"type": "string", "description": "A URI.", "examples": sorted(STATUS_BY_ERROR)[:3]},
                 "message": {"type": "string", "description": "For people; may be empty."},
@@ -180,29 +219,25 @@ def _realm(settings: Bridge) -> Json:
 
 
 def _error(reason: str) -> Json:
-    return {"description": reason, "content": {JSON_TYPE: {"schema": _schema("Error")}}}
+    return {"description": reason, "content": {JSON_TYPE: {"schema": schema("Error")}}}
 
 
 def _errors(statuses: tuple[int, ...]) -> Json:
     return {str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses}
 
 
-def _body(name: str) -> Json:
-    return {"required": True, "content": {JSON_TYPE: {"schema": _schema(name)}}}
+def _body(body: str | Json) -> Json:
+    shape = schema(body) if isinstance(body, str) else body
+    return {"required": True, "content": {JSON_TYPE: {"schema": shape}}}
 
 
-def _schema(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
+def _parameters(names: tuple[str, ...]) -> Json:
+    return {"parameters": [_ref("parameters", name) for name in names]} if names else {}
 
 
-def _parameter(name: str) -> Json:
-    return {"$ref": f"#/components/parameters/{name}"}
+def _uri(name: str) -> Json:
+    return {"name": name, "in": "path", "required": True, "description": "Its URI.", "schema": _URI}
 
 
-def _object(properties: Json, *required: str) -> Json:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(required),
-        "additionalProperties": False,
-    }
+def _ref(kind: str, name: str) -> Json:
+    return {"$ref": f"#/components/{kind}/{name}"}

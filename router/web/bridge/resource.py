@@ -1,10 +1,13 @@
 """
 The HTTP bridge of one transport: a ``twisted.web`` resource.
 
-    POST <path>/<realm>/call         {procedure, args, kwargs, options} -> {args, kwargs}
-    POST <path>/<realm>/publish      {topic, args, kwargs, options} -> {publication}
-    GET  <path>/<realm>/subscribe    ?topic=...&match=... -> server-sent events
-    GET  <path>/openapi.json         a description of these
+    POST <path>/<realm>/call             {procedure, args, kwargs, options} -> {args, kwargs}
+    POST <path>/<realm>/publish          {topic, args, kwargs, options} -> {publication}
+    POST <path>/<realm>/call/<URI>       {args, kwargs, options} -> {args, kwargs}
+    POST <path>/<realm>/publish/<URI>    {args, kwargs, options} -> {publication}
+    GET  <path>/<realm>/subscribe        ?topic=...&match=... -> server-sent events
+    GET  <path>/<realm>/openapi.json     what the realm offers to who asks
+    GET  <path>/openapi.json             a description of these
 
 Rules of this file:
 
@@ -32,11 +35,13 @@ from twisted.web.server import NOT_DONE_YET, Request
 from realms.auth import Identity
 from realms.auth.signature import SignatureMethod
 from realms.directory import Directory
+from realms.permissions import Role
+from realms.realm import Realm
 from router.routing.handshake import Peer
 from router.transport.inside import Client, Credential, InsideConnection
 from router.transport.listener import Listener
 from router.wamp import uris
-from router.wamp.messages import Error, Result
+from router.wamp.messages import Call, Error, Result
 from router.web.bridge.answers import (
     Refused,
     error_body,
@@ -52,9 +57,12 @@ from router.web.bridge.credentials import ANONYMOUS, SHOWN, Sender, Signed, send
 from router.web.bridge.exchange import JSON_TYPE, Exchange
 from router.web.bridge.nonces import Nonces
 from router.web.bridge.openapi import description
+from router.web.bridge.openapi_realm import realm_description
 from router.web.bridge.sessions import Sessions, SharedSession
 from router.web.bridge.streams import CallStream, Stream, Times
 from router.web.bridge.subscribe_stream import SubscribeStream
+
+LIST_PROCEDURES: Final = "wamp.reflection.procedure.list"
 
 # Tells tickets apart in the table of sessions without keeping them there.
 _KEY: Final = secrets.token_bytes(32)
@@ -82,6 +90,22 @@ class _Ask:
     def ended(self, reason: str, text: str) -> None:
         self._bridge.waiting -= 1
         self._exchange.fail(reason, text)
+
+
+class _AskWhatThereIs(_Ask):
+    """A request for what a realm offers: the answer is made of the list of procedures."""
+
+    def __init__(self, bridge: "BridgeResource", exchange: Exchange, session: SharedSession) -> None:
+        super().__init__(bridge, exchange)
+        self._session = session
+
+    def answered(self, code: int, fields: list[Raw]) -> None:
+        if code != Result.CODE:
+            super().answered(code, fields)
+            return
+        self._bridge.waiting -= 1
+        (registered,) = msgspec.json.decode(fields[3])
+        self._exchange.answer(200, self._bridge.described_for(self._session, registered))
 
 
 class BridgeResource(Resource):
@@ -141,7 +165,7 @@ class BridgeResource(Resource):
             serve(exchange)
 
     def _find(self, path: list[bytes]) -> tuple[str, Callable[[Exchange], None]]:
-        if len(path) == 2 and path[1] in _ACTIONS:
+        if (len(path) == 2 and path[1] in _ACTIONS) or (len(path) == 3 and path[1] in _WITH_URI and path[2]):
             method, name = _ACTIONS[path[1]]
             return method, getattr(self, name)
         if path == [b"openapi.json"]:
@@ -155,7 +179,7 @@ class BridgeResource(Resource):
         peer = self._peer_of(exchange)
         sender = self._sender_of(exchange, peer, body)
         progress = exchange.accepts_events()
-        wire = call_wire(body, self._settings.call_timeout_ms, progress)
+        wire = call_wire(body, self._settings.call_timeout_ms, progress, _uri_of(exchange))
         if progress:
             self._check_room_for_stream()
             self._stream(exchange, peer, sender, partial(CallStream, wire))
@@ -169,7 +193,7 @@ class BridgeResource(Resource):
         body = self._body_of(exchange)
         peer = self._peer_of(exchange)
         sender = self._sender_of(exchange, peer, body)
-        wire = publish_wire(body)
+        wire = publish_wire(body, _uri_of(exchange))
         self._session_for(exchange, peer, sender).ask(wire, _Ask(self, exchange))
 
     def _subscribe(self, exchange: Exchange) -> None:
@@ -181,6 +205,34 @@ class BridgeResource(Resource):
 
     def _describe(self, exchange: Exchange) -> None:
         exchange.answer(200, msgspec.json.encode(description(self._settings)))
+
+    def _describe_realm(self, exchange: Exchange) -> None:
+        """Answer with what the realm shows to who may ask it by WAMP (WAMP AP 'Interface Reflection')."""
+        self._check_room_for_request()
+        peer = self._peer_of(exchange)
+        sender = self._sender_of(exchange, peer, b"")
+        session = self._session_for(exchange, peer, sender)
+        session.ask([Call.CODE, 1, {}, LIST_PROCEDURES], _AskWhatThereIs(self, exchange, session))
+
+    def described_for(self, session: SharedSession, registered: list[str]) -> bytes:
+        """Describe what ``session`` may call, of what is described or ``registered``, and may publish."""
+        connection = session.connection.connection
+        caller, realm = connection.session, connection.realm
+        assert caller is not None
+        assert isinstance(realm, Realm)
+        offered: dict[str, dict[str, Any]] = {"procedure": {uri: {} for uri in registered}, "topic": {}}
+        for (kind, match, uri), told in realm.reflection.described().items():
+            if kind in offered and match == uris.EXACT:
+                offered[kind][uri] = told
+        role: Role = caller.role
+        for kind, action in (("procedure", "call"), ("topic", "publish")):
+            offered[kind] = {
+                uri: told
+                for uri, told in offered[kind].items()
+                if role.judge(action, uri).grant.error is None  # type: ignore[arg-type]  # both are actions
+            }
+        found = realm_description(self._settings, realm.name, offered["procedure"], offered["topic"])
+        return msgspec.json.encode(found)
 
     def _body_of(self, exchange: Exchange) -> bytes:
         """
@@ -197,9 +249,12 @@ class BridgeResource(Resource):
         if len(body) > limit:
             text = f"the body has {len(body)} bytes: limit body_limit_bytes={limit}"
             raise Refused(413, uris.PAYLOAD_SIZE_EXCEEDED, text)
+        self._check_room_for_request()
+        return body
+
+    def _check_room_for_request(self) -> None:
         if self.waiting >= self._settings.requests:
             raise _full("requests", self._settings.requests)
-        return body
 
     def _check_room_for_stream(self) -> None:
         if len(self.streams) >= self._settings.streams:
@@ -295,7 +350,9 @@ _ACTIONS: Final = {
     b"call": ("POST", "_call"),
     b"publish": ("POST", "_publish"),
     b"subscribe": ("GET", "_subscribe"),
+    b"openapi.json": ("GET", "_describe_realm"),
 }
+_WITH_URI: Final = (b"call", b"publish")  # after which the path may name the procedure or topic
 
 
 def _realm_of(exchange: Exchange) -> str:
@@ -303,6 +360,16 @@ def _realm_of(exchange: Exchange) -> str:
         return exchange.path[0].decode()
     except UnicodeDecodeError:
         raise Refused(400, uris.INVALID_URI, "the realm's name is no UTF-8") from None
+
+
+def _uri_of(exchange: Exchange) -> str | None:
+    """Give the procedure or topic that the path names."""
+    if len(exchange.path) < 3:
+        return None
+    try:
+        return exchange.path[2].decode()
+    except UnicodeDecodeError:
+        raise Refused(400, uris.INVALID_URI, "the path is no UTF-8") from None
 
 
 def _full(limit: str, number: int) -> Refused:

@@ -213,6 +213,47 @@ class TestPublish:
         assert (answer.status, answer.json["error"]) == (403, "wamp.error.not_authorized")
 
 
+class TestPath:
+    """The procedure or the topic may stand in the path."""
+
+    @asynchronous
+    async def test_a_procedure(self, bench: Bench) -> None:
+        node = bench.node(transports=bridged())
+        callee = await callee_of(node, "com.example.größe")
+        path = "/api/realm1/call/com.example.gr%C3%B6%C3%9Fe"
+        invocation, answer = await together(
+            serve(callee, [5]), post(node.ports["ws"], path, {"args": [2], "kwargs": {"k": 3}})
+        )
+        assert invocation[4:] == [[2], {"k": 3}]
+        assert answer.json == {"args": [5], "kwargs": {}}
+        await callee.leave()
+
+    @asynchronous
+    async def test_a_topic(self, bench: Bench) -> None:
+        node = bench.node(transports=bridged())
+        subscriber = await (await connect(node.ports["ws"])).join()
+        await subscriber.request(32, {}, "com.example.news")
+        assert (await post(node.ports["ws"], f"{PUBLISH}/com.example.news", {})).status == 200
+        assert (await subscriber.receive())[0] == 36
+        await subscriber.leave()
+
+    @pytest.mark.parametrize(
+        ("path", "body", "status"),
+        [
+            (f"{CALL}/com.example.add", ADD, 400),  # twice
+            (f"{PUBLISH}/com.example.news", {"topic": "com.example.news"}, 400),
+            (f"{CALL}/com%20example", {}, 400),
+            (f"{CALL}/%FF", {}, 400),
+            (f"{CALL}/com.example.add/more", {}, 404),
+            ("/api/realm1/subscribe/com.example.news", {}, 404),
+        ],
+    )
+    @asynchronous
+    async def test_what_is_wrong(self, path: str, body: Any, status: int, bench: Bench) -> None:
+        node = bench.node(transports=bridged())
+        assert (await post(node.ports["ws"], path, body)).status == status
+
+
 class TestWho:
     @asynchronous
     async def test_bearer_and_basic(self, bench: Bench) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from http_play import bridged, callee_of, fetch, post, serve, stream, together
+from http_play import basic, bridged, callee_of, fetch, post, serve, stream, together
 from node_bench import Bench
 from pytest_twisted import ensureDeferred as asynchronous
 
@@ -80,3 +80,81 @@ async def test_what_it_says_is_what_is_answered(bench: Bench) -> None:
     assert validator(document, "Event").is_valid(event)
     await opened.close()
     await callee.leave()
+
+
+CATALOGUE: dict[str, Any] = {
+    "procedures": {
+        "com.example.add": {
+            "title": "Add",
+            "description": "The **sum**.",
+            "args": '{"$defs": {"n": {"type": "integer"}}, "type": "array", "items": {"$ref": "#/$defs/n"}}',
+            "result": '{"type": "array", "prefixItems": [{"type": "integer"}]}',
+            "errors": ["com.example.error.overflow"],
+            "deprecated": True,
+        },
+        "com.example.any": {"match": "prefix"},
+        "com.secret.kill": {"title": "Not for everybody"},
+    },
+    "topics": {"com.example.news": {"kwargs": '{"type": "object"}'}, "com.secret.plan": {}},
+}
+REALM: dict[str, Any] = {
+    "roles": {
+        "user": {"permissions": [{"uri": "com.example.", "match": "prefix", "allow": ["call", "publish"]}]},
+        "asker": {
+            "permissions": [
+                {"uri": "com.example.", "match": "prefix", "allow": ["call", "publish", "register"]},
+                {"uri": "wamp.reflection.procedure.list", "allow": ["call"]},
+            ]
+        },
+    },
+    "authentication": {
+        "anonymous": {"role": "asker"},
+        "ticket": {"principals": {"tom": {"role": "user", "secret": "sesame"}}},
+    },
+    "catalogue": CATALOGUE,
+}
+
+
+class TestRealm:
+    """What a realm offers to who asks."""
+
+    @asynchronous
+    async def test_what_may_be_called_and_published(self, bench: Bench) -> None:
+        node = bench.node({"realm1": REALM}, transports=bridged())
+        callee = await callee_of(node, "com.example.undescribed")
+        answer = await fetch(node.ports["ws"], "GET", "/api/realm1/openapi.json")
+        assert answer.status == 200
+        document = answer.json
+        assert set(document["paths"]) == {
+            "/realm1/call/com.example.add",
+            "/realm1/call/com.example.undescribed",
+            "/realm1/publish/com.example.news",
+        }
+        add = document["paths"]["/realm1/call/com.example.add"]["post"]
+        assert [add[key] for key in ("summary", "description", "deprecated")] == ["Add", "The **sum**.", True]
+        assert "com.example.error.overflow" in add["responses"]["422"]["description"]
+        for reference in references(document):
+            assert reference == "#/$defs/n" or resolve(document, reference)
+        await callee.leave()
+
+    @asynchronous
+    async def test_its_schemas_say_what_fits(self, bench: Bench) -> None:
+        node = bench.node({"realm1": REALM}, transports=bridged())
+        document = (await fetch(node.ports["ws"], "GET", "/api/realm1/openapi.json")).json
+        add = document["paths"]["/realm1/call/com.example.add"]["post"]
+        body = jsonschema_rs.validator_for(add["requestBody"]["content"]["application/json"]["schema"])
+        assert body.is_valid({"args": [1, 2]})
+        assert not body.is_valid({"args": ["1"]})
+        assert not body.is_valid({"procedure": "com.example.add"})
+        result = jsonschema_rs.validator_for(add["responses"]["200"]["content"]["application/json"]["schema"])
+        assert result.is_valid({"args": [3], "kwargs": {}})
+        assert not result.is_valid({"args": ["3"], "kwargs": {}})
+
+    @asynchronous
+    async def test_who_may_not_ask(self, bench: Bench) -> None:
+        node = bench.node({"realm1": REALM}, transports=bridged())
+        path, tom = "/api/realm1/openapi.json", basic("tom", "sesame")
+        answer = await fetch(node.ports["ws"], "GET", path, Authorization=tom)
+        assert (answer.status, answer.json["error"]) == (403, "wamp.error.not_authorized")
+        assert (await fetch(node.ports["ws"], "GET", "/api/realm2/openapi.json")).status == 404
+        assert (await post(node.ports["ws"], path)).status == 405
