@@ -226,12 +226,11 @@ class Dealer:
     def _detach(self, registration: Registration, callee: Session) -> Outputs:
         gone = self._registrations.remove(registration, callee)
         outputs = announce_detached(registration, callee, gone)
-        if gone:
-            text = f"{registration.procedure!r} is registered no more"
-            waiting = list(registration.line)
-            outputs += [
-                self._under_way.leave_line(queued, uris.NO_SUCH_PROCEDURE, text) for queued in waiting
-            ]
+        if not gone:  # what waited for this one by its key goes to another
+            return outputs + self._under_way.serve(registration) if registration.line else outputs
+        text = f"{registration.procedure!r} is registered no more"
+        for queued in list(registration.line):
+            outputs.append(self._under_way.leave_line(queued, uris.NO_SUCH_PROCEDURE, text))
         return outputs
 
     # Calls
@@ -487,11 +486,11 @@ class Dealer:
         for registration in session.registrations.values():
             if session in registration.concurrency:
                 registration.concurrency[session] = 0  # nothing that waits is for one that leaves
+        for waiting in [call for call in session.calls.values() if isinstance(call, QueuedCall)]:
+            self._under_way.leave_line(waiting, uris.CANCELED, CANCELED)
         outputs: Outputs = []
         for pending in list(session.calls.values()):
-            if isinstance(pending, QueuedCall):
-                self._under_way.leave_line(pending, uris.CANCELED, CANCELED)
-                continue
+            assert isinstance(pending, PendingCall)
             following = self._under_way.drop(pending)
             if pending.callee is not session:
                 outputs += abandonment(pending, uris.CANCELED)

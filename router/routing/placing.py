@@ -38,7 +38,7 @@ class Asked(Struct, gc=False):
     """
     A CALL that was checked, with what is needed to invoke a callee, now or later.
 
-    ``declined`` are the callees that answered ``unavailable``. ``gc=False`` is safe as it is for a
+    ``declined`` are the ids of the callees that answered ``unavailable``. ``gc=False`` is safe as it is for a
     ``PendingCall``.
     """
 
@@ -52,7 +52,7 @@ class Asked(Struct, gc=False):
     timeout_ms: int | None
     shard: str | None
     began: float  # seconds of the monotonic clock
-    declined: frozenset[Session] = frozenset()
+    declined: frozenset[int] = frozenset()
 
     @property
     def passthru_mode(self) -> bool:
@@ -148,7 +148,8 @@ def _check_waits(asked: Asked, target: Session | None, max_invocations: int) -> 
     if not willing:
         raise Refused(uris.NO_AVAILABLE_CALLEE, _nobody(asked))
     concerned = willing if target is None else [target]
-    if not any(callee in registration.concurrency for callee in concerned):
+    # Only what a callee's own bound keeps away waits: the end of a call of this registration gives it room.
+    if all(registration.has_room(callee) for callee in concerned):
         limit = f"limit pending_invocations_per_session={max_invocations}"
         raise Refused(uris.LIMIT_EXCEEDED, f"each callee of {registration.procedure!r} is at its {limit}")
 
@@ -161,7 +162,7 @@ def _is_able(callee: Session, asked: Asked) -> bool:
 
 def _is_willing(callee: Session, asked: Asked) -> bool:
     """Tell whether ``callee`` can take the call, has not declined it, and holds its shard."""
-    if callee in asked.declined or not _is_able(callee, asked):
+    if callee.id in asked.declined or not _is_able(callee, asked):
         return False
     shards = asked.registration.shards
     return asked.shard is None or not shards or shards.get(callee) == asked.shard

@@ -143,7 +143,7 @@ class CallsUnderWay:
         if counted is not None:
             counted.release(callee)
             pending.counted = None
-        asked.declined |= {callee}
+        asked.declined |= {callee.id}
         try:
             other = place(asked, self._randbelow, self.max_invocations)
             if other is None:

@@ -201,3 +201,29 @@ def test_declined_by_one_that_is_busy_otherwise(router):
     second.send([8, 68, 2, {}, "wamp.error.unavailable"])
     caller.expect_only([8, 48, one, {}, "wamp.error.no_available_callee", ANY])
     first.expect_nothing()
+
+
+def test_a_caller_with_a_running_and_a_waiting_call_leaves(router):
+    """The end of the first one gives nobody the second."""
+    callee, caller = bounded(router), router.join()
+    caller.call(P, [1])
+    caller.call(P, [2])
+    callee.expect([68, 1, ANY, {}, [1]])
+    caller.vanish()
+    callee.expect_only([69, 1, {"mode": "killnowait", "reason": "wamp.error.canceled"}])
+
+
+def test_what_waited_for_a_key_goes_to_another_callee(router):
+    """The shard of a key is another one when its callee has unregistered."""
+    callees = [bounded(router, invoke="first") for _ in range(2)]
+    caller = router.join()
+    for n in (1, 2):
+        caller.call(P, [n], runmode="partition", rkey="customer")
+    (busy,) = [callee for callee in callees if callee.inbox]
+    (other,) = [callee for callee in callees if callee is not busy]
+    busy.expect([68, 1, ANY, {}, [1]])
+    registration = next(iter(busy.connection.session.registrations))
+    request = busy.next()
+    busy.send([66, request, registration])
+    busy.expect([67, request])
+    other.expect_only([68, 1, ANY, {}, [2]])

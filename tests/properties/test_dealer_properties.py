@@ -8,6 +8,7 @@ Whatever sessions do in whatever order: what must always hold of the dealer.
 """
 
 import gc
+from collections import Counter
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -15,11 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from router.routing.dealer import Dealer, DealerLimits, PendingCall
 from router.routing.outputs import Announcement
+from router.routing.placing import Asked, QueuedCall, place
 from router.routing.session import Session
 from router.wamp.messages import Call, Cancel, Error, Invocation, Register, Result, Unregister, Yield
 
 EVERY_FEATURE = (
     "callee.call_canceling",
+    "callee.call_reroute",
     "callee.call_timeout",
     "callee.payload_passthru_mode",
     "callee.progressive_call_invocations",
@@ -41,6 +44,7 @@ call_options = st.fixed_dictionaries(
         "ppt_scheme": st.sampled_from([None, "wamp"]),
     },
 )
+shard_options = st.sampled_from(["x", "y"]).map(lambda key: {"runmode": "partition", "rkey": key})
 
 
 def naive_match(registrations, uri):
@@ -74,6 +78,7 @@ class DealerMachine(RuleBasedStateMachine):
             registrations_per_session=limit,
             pending_calls_per_session=limit,
             pending_invocations_per_session=limit,
+            queued_calls_per_registration=limit,
             call_timeout_ms=default_timeout,
         )
         self.draw = 0
@@ -136,11 +141,18 @@ class DealerMachine(RuleBasedStateMachine):
         match=st.sampled_from(["exact", "prefix", "wildcard"]),
         uri=index,
         invoke=st.sampled_from(["single", "first", "last", "roundrobin", "random"]),
-        forward=st.booleans(),
+        options=st.fixed_dictionaries(
+            {"forward_timeout": st.booleans()},
+            optional={
+                "concurrency": st.sampled_from([None, 0, 1, 2]),
+                "rkey": st.sampled_from([None, "x", "y"]),
+                "force_reregister": st.booleans(),
+            },
+        ),
     )
-    def register(self, who, match, uri, invoke, forward):
+    def register(self, who, match, uri, invoke, options):
         procedure = (URIS if match == "exact" else PATTERNS)[uri % 6]
-        options = {"match": match, "invoke": invoke, "forward_timeout": forward}
+        options = {"match": match, "invoke": invoke, **options}
         self.take(self.dealer.register(self.some(who), Register(1, options, procedure), "2024-01-01"))
 
     @rule(who=index, which=index)
@@ -149,7 +161,7 @@ class DealerMachine(RuleBasedStateMachine):
         held = sorted(session.registrations) or [999]
         self.take(self.dealer.unregister(session, Unregister(1, held[which % len(held)])))
 
-    @rule(who=index, uri=st.sampled_from(URIS), options=st.one_of(st.just({}), call_options))
+    @rule(who=index, uri=st.sampled_from(URIS), options=st.one_of(st.just({}), call_options, shard_options))
     def call(self, who, uri, options):
         caller = self.some(who)
         expected = self.dealer.match(uri)
@@ -179,17 +191,17 @@ class DealerMachine(RuleBasedStateMachine):
         who=index,
         which=index,
         options=st.sampled_from([{}, {"progress": True}, {"progress": False}, {"x": 1}]),
-        fails=st.booleans(),
+        error=st.sampled_from([None, None, "com.error", "wamp.error.unavailable"]),
     )
-    def answer(self, who, which, options, fails):
+    def answer(self, who, which, options, error):
         """Answer any invocation that was ever sent, late ones included."""
         callee = self.some(who)
         sent = self.sent.get(callee.id)
         if sent is None:
             return
         invocation = which % sent + 1
-        if fails:
-            self.take(self.dealer.error(callee, Error(68, invocation, {}, "com.error")))
+        if error is not None:
+            self.take(self.dealer.error(callee, Error(68, invocation, {}, error)))
         else:
             self.take(self.dealer.yield_(callee, Yield(invocation, options), self.now))
 
@@ -224,7 +236,24 @@ class DealerMachine(RuleBasedStateMachine):
         pending = {(session.id, request) for session in self.sessions for request in session.calls}
         assert pending == set(self.open)
         invoked = [call for session in self.sessions for call in session.invocations.values()]
-        assert sorted((call.caller.id, call.request) for call in invoked) == sorted(pending)
+        lines = [call for each in self.registered.values() for call in each.line]
+        assert sorted((call.caller.id, call.request) for call in invoked + lines) == sorted(pending)
+
+    @invariant()
+    def nobody_waits_for_a_callee_that_is_free(self):
+        for registration in self.registered.values():
+            for queued in registration.line:
+                assert (
+                    place(queued.asked, self.randbelow, self.dealer.limits.pending_invocations_per_session)
+                    is None
+                )
+
+    @invariant()
+    def no_callee_has_more_than_it_wants(self):
+        invoked = [call for session in self.sessions for call in session.invocations.values()]
+        for registration in self.registered.values():
+            counted = Counter(call.callee for call in invoked if call.counted is registration)
+            assert counted == Counter(registration.busy)
 
     @invariant()
     def the_meta_api_agrees_with_dispatch(self):
@@ -262,7 +291,7 @@ def reachable(*roots):
         seen.add(id(thing))
         if isinstance(thing, Session):
             found.add(thing)
-        if isinstance(thing, PendingCall):
+        if isinstance(thing, PendingCall | QueuedCall | Asked):
             todo += [getattr(thing, name) for name in thing.__struct_fields__]
         elif not callable(thing):
             todo += gc.get_referents(thing)

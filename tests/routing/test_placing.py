@@ -108,9 +108,9 @@ class TestPlace:
         first, second = Session(1), Session(2)
         registration = registration_of(first, second)
         asked = asked_of(registration)
-        asked.declined |= {first}
+        asked.declined |= {first.id}
         assert place(asked, lambda n: 0, 5) is second
-        asked.declined |= {second}
+        asked.declined |= {second.id}
         with pytest.raises(Refused) as refused:
             place(asked, lambda n: 0, 5)
         assert refused.value.error == uris.NO_AVAILABLE_CALLEE
