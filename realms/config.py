@@ -14,7 +14,7 @@ from msgspec import Meta, defstruct
 
 from realms.auth.config import Authentication, RoleName, check_authentication
 from realms.authorization.checks import check_authorizers, warn_of_roles
-from realms.authorization.config import Action, Authorization, check_procedure
+from realms.authorization.config import MAX_TRUST_LEVEL, Action, Authorization, check_procedure
 from realms.catalogue import Catalogue, check_catalogue
 from realms.history.config import HistoryConfig, check_histories
 from realms.management_config import Management
@@ -65,7 +65,7 @@ class Permission(Section, frozen=True, kw_only=True):
         ),
     ] = "on_request"
     trust_level: Annotated[
-        Annotated[int, Meta(ge=0, le=1_000_000)] | None,
+        Annotated[int, Meta(ge=0, le=MAX_TRUST_LEVEL)] | None,
         Meta(
             description="Told to callees and subscribers with each call and event of such a session "
             "(`trustlevel`): 0 is the lowest trust, what more means is the application's. Without it, "

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from msgspec import Struct, structs
 
+from realms.authorization.answer import Decision
 from realms.authorization.config import Action
 from realms.authorization.patterns import covers, is_in, overlaps, precedence
 from realms.config import Permission, RoleConfig
@@ -145,6 +146,14 @@ class Role:
             return Verdict("permission", self._refused(action, uri, match), best)
         return Verdict("permission", self.granted(action, uri, best.disclosure, best.trust_level), best)
 
+    def decided(self, action: Action, uri: str, match: str, decision: Decision) -> Grant:
+        """Give the grant that follows from what this role's authorizer answers."""
+        if decision.allow is None:
+            return self.by_permissions(action, uri, match).grant
+        if not decision.allow:
+            return self._refused(action, uri, match)
+        return self.granted(action, uri, decision.disclosure, decision.trust_level)
+
     def granted(self, action: Action, uri: str, disclosure: str, trust_level: int | None) -> Grant:
         """Give the grant that allows ``action``, with what a permission says besides."""
         may_disclose = disclosure != "never"
@@ -159,6 +168,13 @@ class Role:
             own=own,
             trust_level=trust_level,
         )
+
+    def is_asked_by(self, procedure: str, match: str) -> bool:
+        """Tell whether a registration of ``procedure`` may answer in the place of this role's authorizer."""
+        mine = self.config.authorizer
+        if mine is None or match not in uris.MATCH_POLICIES:
+            return False
+        return mine == procedure if match == uris.EXACT else overlaps(_Exactly(mine), procedure, match)
 
     def _refused(self, action: Action, uri: str, match: str) -> Grant:
         pattern = "" if match == uris.EXACT else f" with match {match!r}"

@@ -14,7 +14,8 @@ Rules of this file:
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -23,6 +24,9 @@ from msgspec import Struct
 from realms.auth import Identity
 from realms.auth.methods import methods_of
 from realms.auth.throttle import FailedAttempts
+from realms.authorization.authorizers import Authorizers, Question, given
+from realms.authorization.purge import PURGE, purge
+from realms.authorization.review import Held, Review
 from realms.call_times import CallTimes
 from realms.config import RealmConfig
 from realms.extension import Extension
@@ -48,7 +52,7 @@ from realms.world import Environment
 from router import __version__
 from router.routing.broker import ON_UNSUBSCRIBE, Broker
 from router.routing.dealer import Dealer
-from router.routing.handshake import Admission, Peer, Refusal, Routes
+from router.routing.handshake import Admission, Later, Peer, Refusal, Routes, Undecided
 from router.routing.meta import MetaApi, MetaResult, session_details
 from router.routing.outputs import Announcement, Delivery, Farewell, Outputs
 from router.routing.session import Session
@@ -97,6 +101,7 @@ class Realm:
     :ivar sessions: session id -> Session, all that have joined
     :ivar routes: message class -> method, the one dispatch table
     :ivar counters: what happened since the realm was opened, name -> number; ``errors``: ERRORs, by URI
+    :ivar authorizers: what they have decided
     :ivar call_times: how long calls took
     :ivar procedures: URI -> Procedure, under ``concord.``: whoever has one puts it there
     :ivar methods: authmethod -> Method, in the order of the configuration
@@ -122,10 +127,14 @@ class Realm:
         self.reflection.configure(config.catalogue)
         self.meta.procedures.update(self.reflection.procedures)
         self._own_calls = OwnCalls(environment.world)
-        self.history = EventHistory(config.name, self.broker, environment, _may_subscribe, self.counters)
+        self.history = EventHistory(config.name, self.broker, environment, self._may_subscribe, self.counters)
         meta_procedures = MetaProcedures(self.meta, self._carry_out, self.history.procedures)
         self._meta_desk = Desk(meta_procedures, self._own_calls, None)
-        self.procedures: dict[str, Procedure] = {}
+        self.authorizers = Authorizers(
+            config.name, self.sessions, lambda: self.router_calls, environment.world
+        )
+        self._review = Review(self.authorizers, self._is_here)
+        self.procedures: dict[str, Procedure] = {PURGE: partial(purge, self.authorizers)}
         log = environment.world and environment.world.logger("realms.realm")
         self._router_desk = Desk(self, self._own_calls, log)
         self._router_calls: RouterCalls | None = None
@@ -347,9 +356,9 @@ class Realm:
                 details = {"message": "the configuration no longer lets this session in"}
                 outputs.append(Farewell(session, Goodbye(details, uris.NOT_AUTHORIZED)))
             else:
-                session.role = role
+                before, session.role = session.role, role
                 session.link.rules = self.slow_consumer
-                outputs += self._revoke(session, role)
+                outputs += self._revoke(session, role, before)
         return self._announce(outputs)
 
     def close(self, reason: str = uris.CLOSE_REALM) -> Outputs:
@@ -365,6 +374,7 @@ class Realm:
         self.heartbeat = config.heartbeat
         reserved = uris.RESERVED + tuple(f"{name}." for name in config.extensions)
         self.roles = compile_roles(config.roles, config.uri_check, config.limits.uri_length, reserved)
+        self.authorizers.configure(config.limits.cached_authorizations)
         self.methods = methods_of(config.authentication, self.roles)
         self.failures.settings = config.authentication.failures
         self._strict_ids = config.strict_ids
@@ -415,6 +425,12 @@ class Realm:
         self._advance(session, msg.request)
         role: Role = session.role
         grant = role.call.get(msg.procedure) or role.may_call(msg.procedure)
+        if grant.asks:
+            question = Question("call", msg.procedure, uris.EXACT, given(msg.options))
+            return self._ask(session, question, partial(self._call_judged, session, msg), now)
+        return self._call_judged(session, msg, grant, now)
+
+    def _call_judged(self, session: Session, msg: Call, grant: Grant, now: float) -> Outputs:
         if grant.error is not None:
             return refusal(session, Call.CODE, msg.request, grant)
         asked = msg.options.get("disclose_me") is True
@@ -480,6 +496,12 @@ class Realm:
         self._advance(session, msg.request)
         role: Role = session.role
         grant = role.publish.get(msg.topic) or role.may_publish(msg.topic)
+        if grant.asks:
+            question = Question("publish", msg.topic, uris.EXACT, given(msg.options))
+            return self._ask(session, question, partial(self._publish_judged, session, msg), now)
+        return self._publish_judged(session, msg, grant, now)
+
+    def _publish_judged(self, session: Session, msg: Publish, grant: Grant, now: float) -> Outputs:
         asked = msg.options.get("disclose_me") is True
         if grant.error is not None:
             answer = refusal(session, Publish.CODE, msg.request, grant)
@@ -509,8 +531,15 @@ class Realm:
         match = msg.options.get("match") or uris.EXACT
         grant = session.role.register.get((match, msg.procedure)) if isinstance(match, str) else None
         grant = grant or session.role.may_register(msg.procedure, match)
+        if grant.asks:
+            question = Question("register", msg.procedure, match, given(msg.options))
+            return self._ask(session, question, partial(self._register_judged, session, msg), now)
+        return self._register_judged(session, msg, grant, now)
+
+    def _register_judged(self, session: Session, msg: Register, grant: Grant, now: float) -> Outputs:
         if grant.error is not None:
             return refusal(session, Register.CODE, msg.request, grant)
+        self._purge_what_was_decided_by(msg.procedure, msg.options.get("match") or uris.EXACT)
         return self._announce(self.dealer.register(session, msg, self._environment.timestamp()))
 
     def _unregister(self, session: Session, msg: Unregister, now: float) -> Outputs:
@@ -522,6 +551,12 @@ class Realm:
         match = msg.options.get("match") or uris.EXACT
         grant = session.role.subscribe.get((match, msg.topic)) if isinstance(match, str) else None
         grant = grant or session.role.may_subscribe(msg.topic, match)
+        if grant.asks:
+            question = Question("subscribe", msg.topic, match, given(msg.options))
+            return self._ask(session, question, partial(self._subscribe_judged, session, msg), now)
+        return self._subscribe_judged(session, msg, grant, now)
+
+    def _subscribe_judged(self, session: Session, msg: Subscribe, grant: Grant, now: float) -> Outputs:
         if grant.error is not None:
             return refusal(session, Subscribe.CODE, msg.request, grant)
         return self._announce(self.broker.subscribe(session, msg, self._environment.timestamp()))
@@ -535,6 +570,7 @@ class Realm:
         del self.sessions[session.id]
         self.counters["calls_of_the_gone"] += session.next_invocation_id - 1
         self._identities.pop(session.id, None)
+        self.authorizers.forget(session)
         self.extensions.forget(session)
         outputs = self._own_calls.abandon_all(session)
         outputs += self.dealer.leave(session)
@@ -545,22 +581,105 @@ class Realm:
 
     def _publish_testament(self, session: Session, publish: Publish) -> Outputs:
         grant = session.role.may_publish(publish.topic)
+        if grant.asks:
+            question = Question("publish", publish.topic, uris.EXACT, given(publish.options))
+            self.authorizers.ask(session, question, partial(self._publish_late, session, publish))
+            return NOTHING
+        return self._testament_judged(session, publish, grant)
+
+    def _publish_late(self, session: Session, publish: Publish, make: Callable[[], Grant]) -> None:
+        self._own_calls.send(self._testament_judged(session, publish, make()))
+
+    def _testament_judged(self, session: Session, publish: Publish, grant: Grant) -> Outputs:
         if grant.error is not None:
             return NOTHING
         disclose = grant.discloses or (grant.may_disclose and publish.options.get("disclose_me") is True)
         publication = self._new_publication_id()
         return self.broker.publish_testament(session, publish, publication, disclose, grant.trust_level)
 
-    def _revoke(self, session: Session, role: Role) -> Outputs:
-        """Take from ``session`` what its role may no longer hold."""
+    def _ask(
+        self, session: Session, question: Question, go_on: Callable[[Grant, float], Outputs], now: float
+    ) -> Outputs:
+        """
+        Go on with what the authorizer of a session's role has decided.
+
+        Raises:
+            Undecided: it has to be asked.
+        """
+        known = self.authorizers.known(session, question)
+        if known is not None:
+            return go_on(known, now)
+        raise Undecided(self._later(session, question, go_on))
+
+    def _later(
+        self, session: Session, question: Question, go_on: Callable[[Grant, float], Outputs]
+    ) -> Later[Outputs]:
+        """Ask the authorizer; if the session's role is configured anew meanwhile, decide anew."""
+        later: Later[Outputs] = Later()
+        asked: Role = session.role
+
+        def decided(make: Callable[[], Grant]) -> None:
+            later.decide(lambda: outputs(make))
+
+        def outputs(make: Callable[[], Grant]) -> Outputs | Later[Outputs]:
+            assert self._environment.world is not None
+            role: Role = session.role
+            if role is asked:
+                grant = make()
+            else:
+                grant = role.judge(question.action, question.uri, question.match).grant
+            if grant.asks:
+                return self._later(session, question, go_on)
+            return go_on(grant, self._environment.world.now())
+
+        later.source = self.authorizers.ask(session, question, decided)
+        return later
+
+    def _purge_what_was_decided_by(self, procedure: str, match: str) -> None:
+        """Forget what an authorizer has decided that is being registered: it may decide otherwise now."""
+        again = {role.name for role in self.roles.values() if role.is_asked_by(procedure, match)}
+        if again:
+            self.authorizers.purge(lambda who, what: what[0] in again)
+
+    def _may_subscribe(self, session: Session, topic: str, match: str) -> Grant:
+        """Decide without asking an authorizer: of its decisions, those that are remembered count."""
+        role: Role = session.role
+        grant = role.subscribe.get((match, topic)) or role.may_subscribe(topic, match)
+        if grant.asks:
+            return self.authorizers.known(session, Question("subscribe", topic, match, {})) or grant
+        return grant
+
+    def _revoke(self, session: Session, role: Role, before: Role) -> Outputs:
+        """
+        Take from ``session`` what its role may no longer hold.
+
+        What an authorizer decides, it is asked about again where the role has changed.
+        """
         outputs: Outputs = []
         for subscription in list(session.subscriptions.values()):
-            if role.may_subscribe(subscription.topic, subscription.match).error is not None:
-                outputs += self.broker.revoke(subscription.id, session, NO_LONGER_ALLOWED)
+            topic, match = subscription.topic, subscription.match
+            take = partial(self.broker.revoke, subscription.id, session, NO_LONGER_ALLOWED)
+            question = Question("subscribe", topic, match, {})
+            outputs += self._keep_or_take(session, role.may_subscribe(topic, match), before, question, take)
         for registration in list(session.registrations.values()):
-            if role.may_register(registration.procedure, registration.match).error is not None:
-                outputs += self.dealer.revoke(registration.id, session, NO_LONGER_ALLOWED)
+            procedure, match = registration.procedure, registration.match
+            take = partial(self.dealer.revoke, registration.id, session, NO_LONGER_ALLOWED)
+            question = Question("register", procedure, match, {})
+            outputs += self._keep_or_take(
+                session, role.may_register(procedure, match), before, question, take
+            )
         return outputs
+
+    def _keep_or_take(
+        self, session: Session, grant: Grant, before: Role, question: Question, take: Callable[[], Outputs]
+    ) -> Outputs:
+        role: Role = session.role
+        if not grant.asks:
+            return take() if grant.error is not None else NOTHING
+        if role.config != before.config:
+            send = self._own_calls.send
+            self._review.add(Held(session, role, question, lambda: send(self._announce(take()))))
+        return NOTHING
 
     def _fail_call(self, caller: Session, error: Error) -> Outputs:
         """Answer a call with ``error``; if it is still under way, it ends, and its callee is interrupted."""
@@ -588,8 +707,3 @@ class Realm:
                 publication = self._new_publication_id()
                 told += self.broker.publish_own(output.topic, output.args, None, publication)
         return told
-
-
-def _may_subscribe(session: Session, topic: str, match: str) -> Grant:
-    role: Role = session.role
-    return role.subscribe.get((match, topic)) or role.may_subscribe(topic, match)

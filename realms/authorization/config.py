@@ -7,6 +7,10 @@ from msgspec import Meta
 from router.configuration import Section, quoted
 from router.wamp.uris import is_reserved, is_valid
 
+Scope = Literal["never", "session", "authid", "role"]
+MAX_TTL_MS = 86_400_000
+MAX_TRUST_LEVEL = 1_000_000
+
 Action = Literal["call", "register", "publish", "subscribe"]
 ACTIONS: tuple[Action, ...] = ("call", "register", "publish", "subscribe")
 
@@ -37,11 +41,11 @@ class Authorization(Section, frozen=True, kw_only=True):
         int, Meta(description="Without an answer in this time, the answer is no.", ge=10, le=600_000)
     ] = 5_000
     cache: Annotated[
-        Literal["never", "session", "authid", "role"],
+        Scope,
         Meta(
             title="scope",
             description="For whom an answer counts that does not say it: for that request alone, for the "
             "session, for all sessions with its role, method and authid, or for all with its role.",
         ),
     ] = "never"
-    ttl_ms: Annotated[int, Meta(description="How long such an answer counts.", ge=1, le=86_400_000)] = 60_000
+    ttl_ms: Annotated[int, Meta(description="How long such an answer counts.", ge=1, le=MAX_TTL_MS)] = 60_000

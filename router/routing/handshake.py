@@ -105,7 +105,8 @@ class Peer(Struct, frozen=True, kw_only=True):
     certificate: Certificate | None = None
 
 
-# message class -> method of the realm: (session, message, monotonic time in seconds) -> outputs
+# message class -> method of the realm: (session, message, monotonic time in seconds) -> outputs.
+# Besides ``ProtocolViolation`` it raises ``Undecided``.
 Routes = dict[type[Message], Callable[[Session, Any, float], Outputs]]
 
 
@@ -190,6 +191,19 @@ class Later(Generic[T]):
         source, self.source, self._done = self.source, None, None
         if source is not None:
             source.cancel()
+
+
+class Undecided(Exception):
+    """
+    Somebody else decides first whether a session may do what it asks for.
+
+    A route raises this in place of its outputs, which ``later`` gives; until then the connection takes no
+    further message of that session, so that their order is kept.
+    """
+
+    def __init__(self, later: Later[Outputs]) -> None:
+        super().__init__()
+        self.later = later
 
 
 # What an ``Entrance`` answers to a HELLO.

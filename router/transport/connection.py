@@ -11,10 +11,12 @@ Rules of this file:
 - Nothing is raised to the carrier, and no other session notices.
 - While somebody else decides who the peer is, the connection goes on reading, so that the peer's end is
   noticed; whatever but ABORT the peer says meanwhile is a breach of the protocol.
+- While somebody else decides what an open session may do, nothing more is read from it; what was read already
+  is held, bounded, and taken in order afterwards. No other session waits.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from twisted.logger import Logger
@@ -29,8 +31,10 @@ from router.routing.handshake import (
     RealmPort,
     Routes,
     State,
+    Undecided,
     transition,
 )
+from router.routing.outputs import Outputs
 from router.routing.session import Session
 from router.transport.outbox import Carrier, Outbox, Turn
 from router.transport.throttle import Throttle
@@ -40,6 +44,7 @@ from router.wamp.messages import Abort, Authenticate, Error, Goodbye, Hello, Mes
 from router.wamp.serializers import Serializer
 
 BEFORE_A_SESSION: Final = (State.AWAITING_HELLO, State.CHALLENGED, State.DECIDING)
+HELD_BYTES: Final = 1024 * 1024  # and one message: a carrier has read about as much when it is told to stop
 NO_ROUTES: Final[Routes] = {}  # before a session is open and after
 
 
@@ -58,6 +63,8 @@ class Connection:
         "_decode",
         "_deliver",
         "_entrance",
+        "_held",
+        "_held_bytes",
         "_hello",
         "_later",
         "_on_state",
@@ -101,7 +108,9 @@ class Connection:
         self._throttle: Throttle | None = None
         self._verify: Any = None
         self._hello: Hello | None = None  # while it is being answered
-        self._later: Later[Any] | None = None  # who the peer is, while that is being decided
+        self._later: Later[Any] | None = None  # who the peer is, or what it may do, while that is decided
+        self._held: deque[bytes] | None = None  # what came meanwhile in an open session; None: nothing waits
+        self._held_bytes = 0
 
     def receive(self, data: bytes, now: float) -> None:
         """Take one serialized message; ``now`` is the monotonic clock in seconds."""
@@ -114,6 +123,9 @@ class Connection:
         What is looked up for every message is looked up once for all of them (benchmark: calls,
         window 64), and again when a message has opened or ended the session.
         """
+        if self._held is not None:
+            self._hold(messages)
+            return
         decode, deliver = self._decode, self._deliver
         routes, session = self._routes, self.session
         rest = iter(messages)
@@ -133,11 +145,54 @@ class Connection:
                 self._violated(violation)
             except PayloadRefused as refusal:
                 self._refuse_payload(refusal, now)
+            except Undecided as undecided:
+                self._held = deque()
+                self._wait_for(undecided.later)
+                self._hold(rest)
+                break
             except Exception:
                 self._defect()
 
         if self._throttle is not None:
-            self._slow_down(self._throttle, len(messages), now)
+            self._slow_down(self._throttle, len(messages) - len(self._held or ()), now)
+
+    def _wait_for(self, later: Later[Outputs]) -> None:
+        self._later = later
+        later.then(self._go_on)
+
+    def _hold(self, messages: Iterable[bytes]) -> None:
+        """Keep what comes while it is being decided what the session may do; read no further."""
+        assert self._held is not None
+        for data in messages:
+            self._held.append(data)
+            self._held_bytes += len(data)
+        limit = HELD_BYTES + self.peer.message_limit_bytes
+        if self._held_bytes > limit:
+            self.refuse(f"{self._held_bytes} bytes while an answer was awaited: the limit is {limit}")
+        else:
+            self._carrier.pause_reading()
+
+    def _go_on(self, make: Callable[[], Outputs | Later[Outputs]]) -> None:
+        """Do what was decided, then take what came meanwhile."""
+        self._later = None
+        try:
+            outputs = make()
+            if isinstance(outputs, Later):
+                self._wait_for(outputs)
+                return
+            self._deliver(outputs)
+        except ProtocolViolation as violation:
+            self._violated(violation)
+        except Exception:
+            self._defect()
+        self._take_held()
+
+    def _take_held(self) -> None:
+        held, self._held, self._held_bytes = self._held, None, 0
+        if held:
+            self.receive_all(held, self._turn.now())
+        if self._held is None and self.state is not State.ENDED and not self.outbox.reading_paused:
+            self._carrier.resume_reading()
 
     def _slow_down(self, throttle: Throttle, count: int, now: float) -> None:
         """Read no further while this session is over its messages per second."""
@@ -149,7 +204,7 @@ class Connection:
 
     def awake(self) -> None:
         """The time for which nothing was to be read is over."""
-        if not self.outbox.reading_paused:
+        if not self.outbox.reading_paused and self._held is None:
             self._carrier.resume_reading()
 
     def lost(self, reason: str) -> None:
@@ -159,6 +214,7 @@ class Connection:
         self.state = State.ENDED
         self._verify = None
         self._stop_waiting()
+        self._held = None
         try:
             self._leave(reason)
         except Exception:
@@ -173,6 +229,9 @@ class Connection:
         if isinstance(message, Goodbye):
             self.state = State.CLOSING
             self._on_state(self._carrier, self.state)
+            if self._held is not None:  # the peer's answer may be among it
+                self._stop_waiting()
+                self._take_held()
         else:
             self._end(message.reason)
 
@@ -321,6 +380,7 @@ class Connection:
     def _end(self, reason: str) -> None:
         self.state = State.ENDED
         self._stop_waiting()
+        self._held = None
         self._carrier.close(reason)
 
     def _violated(self, violation: ProtocolViolation) -> None:
