@@ -40,7 +40,7 @@ Key = tuple[Who, What]
 
 
 class Question(Struct, frozen=True):
-    """What a session wants; ``options`` are those of its request, without those that are null."""
+    """What a session wants; ``options`` are those of its request that ``given`` leaves."""
 
     action: Action
     uri: str
@@ -226,8 +226,8 @@ class Authorizers:
 
 
 def given(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leave out what is null: some clients send all options that there are."""
-    return {name: value for name, value in options.items() if value is not None} if options else options
+    """Leave out what is null, as some clients send it, and ``match``, which a question has beside them."""
+    return {name: value for name, value in options.items() if value is not None and name != "match"}
 
 
 def _what(session: Session, question: Question) -> What | None:

@@ -11,6 +11,7 @@ from wire_router import ANY, CONFIG, EVERYTHING, WirePeer, WireRouter, text
 
 from realms.authorization.config import Authorization
 from realms.config import Limits, Permission, RealmConfig, RoleConfig
+from realms.history.config import HistoryConfig
 
 AUTHORIZE = "com.example.authorize"
 NOT_AUTHORIZED = "wamp.error.not_authorized"
@@ -660,6 +661,27 @@ class TestPurge:
         request = admin.call("concord.authorization.purge", args, kwargs)
         admin.expect([8, 48, request, {}, "wamp.error.invalid_argument", ANY])
         assert len(router.realm.authorizers) == 3
+
+
+class TestHistory:
+    """Who may read the history of a topic is not asked; what is remembered of a subscription counts."""
+
+    @pytest.mark.parametrize(("cache", "error"), [("session", None), ("never", NOT_AUTHORIZED)])
+    def test_of_a_subscription(self, cache: str, error: str | None) -> None:
+        history = HistoryConfig(uri="com.log.", match="prefix")
+        changed = structs.replace(
+            config((Permission(uri="wamp.", match="prefix", allow=("call",)),), cache=cache),
+            event_history=(history,),
+        )
+        router = WireRouter(config=changed)
+        router.realm.open()
+        authorizer, alice = Authorizer(router), router.join("alice")
+        alice.send([32, 1, {"match": "prefix"}, "com.log."])
+        authorizer.says(True)
+        subscription = alice.take()[2]
+        alice.send([48, 2, {}, "wamp.subscription.get_events", [subscription]])
+        answer = alice.take()
+        assert (answer[4] if answer[0] == 8 else None) == error, answer
 
 
 class TestTestaments:
