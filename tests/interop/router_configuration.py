@@ -32,10 +32,11 @@ _SALT, _ITERATIONS, _KEYLEN = "salt of sally", 1000, 32
 _ROUTER = """\
 reload_interval_ms: 0
 transports:
-  - {{type: websocket, endpoint: "tcp:0:interface=127.0.0.1"}}
+  - {{type: websocket, endpoint: "tcp:0:interface=127.0.0.1", bridge: {{}}}}
   - type: websocket
     endpoint: "ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}"
     client_certificate: {{}}
+    bridge: {{}}
   - {{type: rawsocket, endpoint: "tcp:0:interface=127.0.0.1"}}
   - type: rawsocket
     endpoint: "ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}"
