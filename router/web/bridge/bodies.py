@@ -182,7 +182,7 @@ def _one(texts: Mapping[str, list[str]], name: str, allowed: tuple[str, ...]) ->
     values = texts.get(name)
     if values is None:
         return None
-    if len(values) > 1 or values[0] not in allowed:
+    if len(values) != 1 or values[0] not in allowed:
         raise _bad(f"{name} is one of {', '.join(allowed)}")
     return values[0]
 
