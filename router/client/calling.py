@@ -19,6 +19,7 @@ class Call:
     """The calls of one command; results are printed in the order of the calls."""
 
     is_endless = False
+    deadline: float | None = None
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._procedure = arguments.procedure

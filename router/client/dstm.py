@@ -38,6 +38,7 @@ class Get:
     """Values at pointers, all of one version."""
 
     is_endless = False
+    deadline: float | None = None
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._space = _space(arguments.space)
@@ -111,7 +112,7 @@ class Watch:
         self._pointers = list(dict.fromkeys(arguments.pointers)) or [""]
         self._count = arguments.count
         self._seconds = arguments.timeout / 1000 if arguments.timeout else None
-        self._deadline: float | None = None
+        self.deadline: float | None = None
         self._is_verbose = arguments.verbose
         self._shown = 0
         self._last: dict[str, Any] = {}  # pointer -> what was printed last
@@ -128,11 +129,11 @@ class Watch:
         from router.client.space_session import SpaceSession
 
         loop = asyncio.get_running_loop()
-        if self._seconds is not None and self._deadline is None:
-            self._deadline = loop.time() + self._seconds
+        if self._seconds is not None and self.deadline is None:
+            self.deadline = loop.time() + self._seconds
         self._done = loop.create_future()
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(self.deadline):
                 await self._space.attach(SpaceSession(session))
                 unwatch = [self._space.watch(pointer, self._shower(pointer)) for pointer in self._pointers]
                 try:
@@ -186,6 +187,7 @@ class Commit:
     """
 
     is_endless = False
+    deadline: float | None = None
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._procedure = f"dstm.{_space(arguments.space)}.commit"

@@ -33,9 +33,11 @@ class Command(Protocol):
     What a command does.
 
     :ivar is_endless: whether a signal is its usual end
+    :ivar deadline: by the loop's clock, when ``--timeout`` has passed; None where that is not known
     """
 
     is_endless: bool
+    deadline: float | None
 
     async def work(self, connection: Connection, session: Session) -> int:
         """Do it over this session; give the exit code."""
@@ -89,7 +91,8 @@ async def _persevere(place: Settings, command: Command, is_reconnecting: bool) -
         try:
             return await attend(place, lambda connection, session: _told(place, command, connection, session))
         except NotConnected as error:
-            if not is_reconnecting:
+            is_over = command.deadline is not None and loop.time() >= command.deadline
+            if is_over or not is_reconnecting:
                 raise
             note(f"{error}; trying again")
         if loop.time() - began > LONGEST_DELAY_SECONDS:

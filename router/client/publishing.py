@@ -20,6 +20,7 @@ class Publish:
     """The publications of one command."""
 
     is_endless = False
+    deadline: float | None = None
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._topic = arguments.topic

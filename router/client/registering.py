@@ -21,6 +21,7 @@ class Register:
     """The registration of one command, and the invocations that it has to answer."""
 
     is_endless = True
+    deadline: float | None = None
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._procedure = arguments.procedure

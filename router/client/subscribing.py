@@ -22,7 +22,7 @@ class Subscribe:
         self._is_full = arguments.full
         self._is_verbose = arguments.verbose
         self._timeout_seconds = arguments.timeout / 1000 if arguments.timeout else None
-        self._deadline: float | None = None
+        self.deadline: float | None = None
         self._shown = 0
         self._options: dict[str, Any] = options(arguments.option)
         if arguments.match:
@@ -33,13 +33,13 @@ class Subscribe:
     async def work(self, connection: Connection, session: Session) -> int:
         """Subscribe, and print until the count or the time is full."""
         loop = asyncio.get_running_loop()
-        if self._timeout_seconds is not None and self._deadline is None:
-            self._deadline = loop.time() + self._timeout_seconds
+        if self._timeout_seconds is not None and self.deadline is None:
+            self.deadline = loop.time() + self._timeout_seconds
         done: asyncio.Future[int] = loop.create_future()
         topic_by_id: dict[int, str] = {}
         session.on_revoked = lambda kind, id, reason: self._revoked(done, topic_by_id, id, reason)
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(self.deadline):
                 for topic in self._topics:
                     on_event = self._printer(topic, done)
                     topic_by_id[await session.subscribe(topic, self._options, on_event)] = topic

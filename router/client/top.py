@@ -41,6 +41,7 @@ class Top:
     """Looks at a router, one every interval."""
 
     is_endless = True
+    deadline: float | None = None
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._interval_seconds = arguments.interval / 1000

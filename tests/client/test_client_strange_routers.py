@@ -67,6 +67,14 @@ class Peer:
 
 def against(play: Callable[[Peer], Any], *arguments: str, tmp_path: Path) -> tuple[int, str, str, Any]:
     """Run a command against a router that does ``play``; give exit code, outputs, and what ``play`` gave."""
+    code, out, text, given = against_each([play], *arguments, tmp_path=tmp_path)
+    return code, out, text, given[0] if given else None
+
+
+def against_each(
+    plays: list[Callable[[Peer], Any]], *arguments: str, tmp_path: Path
+) -> tuple[int, str, str, list[Any]]:
+    """Run a command against a router that plays one after the other, one for each connection."""
     given: list[Any] = []
     file = str(tmp_path / "socket")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -75,10 +83,11 @@ def against(play: Callable[[Peer], Any], *arguments: str, tmp_path: Path) -> tup
         listener.settimeout(PATIENCE)
 
         def serve() -> None:
-            connection, _ = listener.accept()
-            connection.settimeout(PATIENCE)
-            with connection:
-                given.append(play(Peer(connection)))
+            for play in plays:
+                connection, _ = listener.accept()
+                connection.settimeout(PATIENCE)
+                with connection:
+                    given.append(play(Peer(connection)))
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -92,7 +101,7 @@ def against(play: Callable[[Peer], Any], *arguments: str, tmp_path: Path) -> tup
         )
         thread.join(PATIENCE)
     assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, done.stdout, done.stderr, given[0] if given else None
+    return done.returncode, done.stdout, done.stderr, given
 
 
 def test_nothing_comes(tmp_path: Path) -> None:
@@ -246,3 +255,40 @@ def test_a_ping_is_answered(tmp_path: Path) -> None:
 
     code, out, _, pong = against(play, "call", "com.x", tmp_path=tmp_path)
     assert (code, out, pong) == (0, '"well"\n', (2, b"are you there"))
+
+
+def test_a_transaction_without_an_answer_is_submitted_again(tmp_path: Path) -> None:
+    """As it was, so that the router sees by its ``tx`` that it is the same."""
+
+    def lose(peer: Peer) -> Any:
+        peer.welcome()
+        return peer.receive()
+
+    def answer(peer: Peer) -> Any:
+        call = lose(peer)
+        peer.send(50, 1, {}, [], {"version": 1, "dup": True})
+        assert peer.receive()[0] == 6
+        peer.send(6, {}, "wamp.close.goodbye_and_out")
+        return call
+
+    arguments = ["dstm", "commit", "demo", "/n+=1", "--reconnect"]
+    code, out, text, (first, second) = against_each([lose, answer], *arguments, tmp_path=tmp_path)
+    assert (code, json.loads(out)) == (0, {"version": 1, "dup": True})
+    assert text == "concord: the connection was closed; trying again\n"
+    assert first == second
+    assert first[5]["ops"] == [{"op": "inc", "path": "/n", "value": 1}]
+    assert len(first[5]["tx"]) == 34
+
+
+def test_a_time_that_passes_without_a_router(tmp_path: Path) -> None:
+    """``--reconnect`` does not go on beyond ``--timeout``."""
+
+    def lose(peer: Peer) -> Any:
+        peer.welcome()
+        request = peer.receive()
+        peer.send(33, request[1], 7)
+
+    arguments = ["subscribe", "com.x", "--reconnect", "--timeout", "100", "--connect-timeout", "200"]
+    code, _, text, _ = against_each([lose], *arguments, tmp_path=tmp_path)
+    assert code == 3
+    assert "trying again" in text
