@@ -86,6 +86,9 @@ export function freeze(value) {
   return new ObjectNode(SharedMap.of(Object.keys(value).map((key) => [key, freeze(value[key])])));
 }
 
+/** Make the node of an object whose members are nodes already. */
+export const objectOf = (members) => new ObjectNode(SharedMap.of(members));
+
 /** Make a plain value of a node; it shares nothing. */
 export function thaw(node) {
   if (node instanceof ArrayNode) return node.elements.map(thaw);

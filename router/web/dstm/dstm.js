@@ -12,8 +12,10 @@
 import { Space } from "./space.js";
 
 export { DstmError, UnknownOutcome } from "./errors.js";
+export { autobahnConnector, offline, OfflineSpace, wampyConnector } from "./offline.js";
 export { Snapshot } from "./replica.js";
 export { Space } from "./space.js";
+export { indexedDbStore, memoryStore } from "./store.js";
 export { orElse, Tx } from "./tx.js";
 
 /** Make a Space and attach an open session to it: see Space and Space.attach. */

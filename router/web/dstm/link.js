@@ -111,6 +111,22 @@ class WampyLink {
   }
 }
 
+/** Give `call` and `subscribe` of a session as promises of {args, kwargs}; they reject with a DstmError, or never settle. */
+export function promised(session) {
+  const link = linkOf(session);
+  const asked = (begin) =>
+    new Promise((resolve, reject) =>
+      begin((outcome) => {
+        if (outcome instanceof DstmError) reject(outcome);
+        else if (!(outcome instanceof LinkLost)) resolve(outcome);
+      }),
+    );
+  return {
+    call: (uri, args, kwargs) => asked((done) => link.call(uri, args, kwargs, done)),
+    subscribe: (uri, onEvent) => asked((done) => link.subscribe(uri, onEvent, done)),
+  };
+}
+
 function refusal(uri, args, kwargs) {
   return new DstmError(uri, typeof args?.[0] === "string" ? args[0] : "", { ...kwargs });
 }

@@ -207,6 +207,11 @@ export class Space {
     return this.#replica.snapshot();
   }
 
+  /** The replica itself; for offline.js. */
+  get replica() {
+    return this.#replica;
+  }
+
   /** Tell whether there is a replica: from the first sync on. */
   get hasReplica() {
     return this.#synchronizer.replica !== undefined;

@@ -180,8 +180,9 @@ export class Tx {
 
   /**
    * Run a transaction function once on one version.
-   * @returns {{ended: "done" | "retry" | "restart" | "raised", value: *, reads: Object[], body: Object}}
-   *   `body` is reads, ops and publish as a commit takes them; of a run that raised, the reads alone
+   * @returns {{ended: "done" | "retry" | "restart" | "raised", value: *, reads: Object[], body: Object, document}}
+   *   `body` is reads, ops and publish as a commit takes them; of a run that raised, the reads alone. `document` is what
+   *   the function has made of the document
    */
   static run(each, args, document, version) {
     const tx = new Tx(document, version);
@@ -202,7 +203,7 @@ export class Tx {
   #outcome(ended, value) {
     const [ops, publish] = ended === "raised" ? [[], []] : [this.#ops, this.#publishes];
     const body = { reads: this.#reads.wire(), ops, ...(publish.length && { publish }) };
-    return { ended, value, reads: [...this.#reads], touched: this.#ops.map(({ path }) => path), body };
+    return { ended, value, reads: [...this.#reads], touched: this.#ops.map(({ path }) => path), body, document: this.#document };
   }
 
   #look(kind, pointer) {

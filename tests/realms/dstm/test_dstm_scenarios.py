@@ -1,4 +1,4 @@
-"""The scenarios that every client of DSTM runs, with the Python client: tests/dstm_scenarios/scenarios.json."""
+"""The scenarios of tests/dstm_scenarios/scenarios.json, which every client of DSTM runs: the Python one."""
 
 import json
 import re
@@ -34,32 +34,32 @@ def steps(tx: Tx, wanted: list[Any]) -> Any:
 
 
 def _step(tx: Tx, name: str, args: list[Any], before: Any) -> Any:
-    match name:
-        case "get":
-            return tx.get(*args)
-        case "has":
-            return args[0] in tx
-        case "set":
-            return tx.put(*args[:2], **(args[2] if len(args) > 2 else {}))
-        case "delete":
-            del tx[args[0]]
-        case "inc":
-            return tx.inc(args[0], args[1], **(args[2] if len(args) > 2 else {}))
-        case "publish":
-            return tx.publish(args[0], *args[1], **args[2])
-        case "or_else":
-            branches = [lambda inner, branch=branch: steps(inner, branch) for branch in args[0]]
-            return or_else(*branches)(tx)
-        case "nested":
-            try:
-                with tx.nested():
-                    return steps(tx, args[0])
-            except DstmError:
-                return None
-        case "retry_unless":
-            return None if before == args[0] else tx.retry()
-        case _:
-            return getattr(tx, name)(*args)
+    more = args[2] if len(args) > 2 else {}
+    if name == "has":
+        return args[0] in tx
+    if name == "set":
+        return tx.put(*args[:2], **more)
+    if name == "delete":
+        return tx.__delitem__(args[0])
+    if name == "inc":
+        return tx.inc(*args[:2], **more)
+    if name == "publish":
+        return tx.publish(args[0], *args[1], **args[2])
+    if name == "or_else":
+        return or_else(*[lambda inner, branch=branch: steps(inner, branch) for branch in args[0]])(tx)
+    if name == "nested":
+        return _nested(tx, args[0])
+    if name == "retry_unless":
+        return None if before == args[0] else tx.retry()
+    return getattr(tx, name)(*args)
+
+
+def _nested(tx: Tx, wanted: list[Any]) -> Any:
+    try:
+        with tx.nested():
+            return steps(tx, wanted)
+    except DstmError:
+        return None
 
 
 @by_name("transactions")

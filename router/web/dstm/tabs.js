@@ -1,0 +1,173 @@
+// The tabs of one page: one of them leads, the others are attached to it.
+//
+// - The leader is who holds a lock (Web Locks): when it closes or crashes, another tab gets it, at once. Where a browser has
+//   no locks, every tab leads.
+// - The tabs speak over a BroadcastChannel. A message is {kind, ...}; `tell` sends one to all others.
+// - The leader alone has a session. `TabSession` is what the others have: each of its calls and subscriptions is done by the
+//   leader, and its answers and events come back.
+
+import { promised } from "./link.js";
+
+const [LEADER, CALL, SUBSCRIBE, ANSWER, EVENT, BYE] = ["leader", "call", "subscribe", "answer", "event", "bye"];
+
+export class Tabs {
+  #channel;
+  #id = crypto.randomUUID();
+  #hear;
+  #session; // of the leader, while it is connected
+  #remote; // of another tab, while its leader is connected
+  #release = () => {};
+  #attached = new Map(); // id of another tab -> {open}, of those that have asked for something
+  isLeader = false;
+
+  /**
+   * @param {string} name of what the tabs share
+   * @param {{lead: Function, online: function(Object): void, offline: Function, hear: function(Object): void}} told `lead`:
+   *   this tab leads from now on; `online`: the leader is connected, and here is a session over it; `offline`: it is not;
+   *   `hear`: a message of another tab
+   */
+  constructor(name, told) {
+    this.#hear = told.hear;
+    this.told = told;
+    this.#channel = new BroadcastChannel(`dstm ${name}`);
+    this.#channel.onmessage = ({ data }) => this.#receive(data);
+    const lead = () => {
+      this.isLeader = true;
+      this.#goOffline();
+      told.lead();
+      return new Promise((release) => (this.#release = release));
+    };
+    if (globalThis.navigator?.locks) navigator.locks.request(`dstm ${name}`, lead).catch(() => {});
+    else queueMicrotask(lead);
+    this.tell({ kind: LEADER, asks: true });
+    globalThis.addEventListener?.("pagehide", this.#leave);
+  }
+
+  #leave = () => this.tell({ kind: BYE });
+
+  /** Send a message to all other tabs. */
+  tell(message) {
+    this.#channel.postMessage({ ...message, from: this.#id });
+  }
+
+  /** The leader is connected by `session`, or, where that is undefined, not any more. */
+  connected(session) {
+    this.#session = session && promised(session);
+    this.#attached.clear();
+    this.tell({ kind: LEADER, online: session !== undefined });
+  }
+
+  close() {
+    if (this.isLeader) this.connected(undefined);
+    this.#leave();
+    globalThis.removeEventListener?.("pagehide", this.#leave);
+    this.#channel.onmessage = null;
+    this.#channel.close();
+    this.#release();
+  }
+
+  #receive(message) {
+    if (message.kind === LEADER) this.#hearOfLeader(message);
+    else if (message.kind === CALL || message.kind === SUBSCRIBE) this.#serve(message);
+    else if (message.kind === ANSWER || message.kind === EVENT) message.to === this.#id && this.#remote?.receive(message);
+    else if (message.kind === BYE) this.#forget(message.from);
+    else this.#hear(message);
+  }
+
+  #forget(tab) {
+    const attached = this.#attached.get(tab);
+    if (attached) attached.open = false;
+    this.#attached.delete(tab);
+  }
+
+  #hearOfLeader({ asks, online, from }) {
+    if (asks) {
+      if (this.isLeader) this.tell({ kind: LEADER, online: this.#session !== undefined });
+      return;
+    }
+    if (this.isLeader) return;
+    if (!online) return this.#goOffline();
+    if (this.#remote?.leader === from) return;
+    this.#goOffline();
+    this.#remote = new TabSession(this, from);
+    this.told.online(this.#remote);
+  }
+
+  #goOffline() {
+    const remote = this.#remote;
+    this.#remote = undefined;
+    remote?.end();
+    if (remote) this.told.offline();
+  }
+
+  /** Do what another tab asks for. */
+  #serve({ kind, id, from, to, uri, args, kwargs }) {
+    if (!this.#session || to !== this.#id) return;
+    const session = this.#session;
+    const tab = this.#attached.get(from) ?? { open: true };
+    this.#attached.set(from, tab);
+    const answer = (outcome) => this.tell({ kind: ANSWER, to: from, id, ...outcome });
+    const refuse = ({ uri: error, text, details }) => answer({ error: error ?? "wamp.error.canceled", text, details });
+    const asked =
+      kind === CALL
+        ? session.call(uri, args, kwargs)
+        : session.subscribe(uri, (eventArgs, eventKwargs) => {
+            if (tab.open) this.tell({ kind: EVENT, to: from, id, args: eventArgs, kwargs: eventKwargs });
+          });
+    asked.then((result) => answer({ args: result.args, kwargs: result.kwargs }), refuse);
+  }
+}
+
+/** A session over the leader, as link.js takes it from wampy.js. */
+class TabSession {
+  #tabs;
+  #waiting = new Map(); // id -> {resolve, reject}
+  #subscriptions = new Map(); // id -> function
+  #last = 0;
+
+  constructor(tabs, leader) {
+    this.#tabs = tabs;
+    this.leader = leader;
+  }
+
+  getOptions() {
+    return {};
+  }
+
+  call(uri, { argsList, argsDict }) {
+    return this.#ask({ kind: CALL, uri, args: argsList, kwargs: argsDict });
+  }
+
+  subscribe(uri, take) {
+    this.#subscriptions.set(this.#last + 1, take);
+    return this.#ask({ kind: SUBSCRIBE, uri });
+  }
+
+  async unsubscribe() {
+    this.#subscriptions.clear();
+  }
+
+  receive({ kind, id, args, kwargs, error, text, details }) {
+    if (kind === EVENT) return this.#subscriptions.get(id)?.({ argsList: args, argsDict: kwargs });
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (error === undefined) waiting?.resolve({ argsList: args, argsDict: kwargs });
+    else waiting?.reject({ errorUri: error, argsList: [text], argsDict: details });
+  }
+
+  /** No answer will come. */
+  end() {
+    for (const { reject } of this.#waiting.values()) reject(new Error("the tab that was connected has closed, or lost its connection"));
+    this.#waiting.clear();
+    this.#subscriptions.clear();
+  }
+
+  #ask(message) {
+    this.#last += 1;
+    const id = this.#last;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#tabs.tell({ ...message, id, to: this.leader });
+    });
+  }
+}
