@@ -66,6 +66,7 @@ export class OfflineSpace {
   #listeners = new Set();
   #submitting = false;
   #saving;
+  #moving;
   #closed = false;
   #retry; // ends the wait for the next try to connect
 
@@ -290,8 +291,12 @@ export class OfflineSpace {
     return () => this.#listeners.delete(callback);
   }
 
+  /** The replica has moved. The answer to a change comes right behind the event of it: until then it would be done twice. */
   #moved() {
-    this.#rebase();
+    this.#moving ??= setTimeout(() => {
+      this.#moving = undefined;
+      this.#rebase();
+    });
     this.#saving ??= setTimeout(() => this.#save(), SAVE_MS);
   }
 
@@ -314,6 +319,7 @@ export class OfflineSpace {
     this.#closed = true;
     this.#save();
     clearTimeout(this.#saving);
+    clearTimeout(this.#moving);
     globalThis.removeEventListener?.("online", this.#online);
     this.#tabs.close();
     this.space.close();

@@ -17,6 +17,7 @@ export class Tabs {
   #session; // of the leader, while it is connected
   #remote; // of another tab, while its leader is connected
   #release = () => {};
+  #closed = false;
   #attached = new Map(); // id of another tab -> {open}, of those that have asked for something
   isLeader = false;
 
@@ -47,7 +48,7 @@ export class Tabs {
 
   /** Send a message to all other tabs. */
   tell(message) {
-    this.#channel.postMessage({ ...message, from: this.#id });
+    if (!this.#closed) this.#channel.postMessage({ ...message, from: this.#id });
   }
 
   /** The leader is connected by `session`, or, where that is undefined, not any more. */
@@ -61,6 +62,7 @@ export class Tabs {
     if (this.isLeader) this.connected(undefined);
     this.#leave();
     globalThis.removeEventListener?.("pagehide", this.#leave);
+    this.#closed = true;
     this.#channel.onmessage = null;
     this.#channel.close();
     this.#release();
