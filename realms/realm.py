@@ -84,8 +84,6 @@ ON_DROP: Final = "concord.session.on_drop"
 
 NOTHING: Final[Outputs] = []
 
-NO_LONGER_ALLOWED: Final = "no longer authorized"  # the reason of what a changed role takes away
-
 
 class RealmChange(Struct):
     """What was prepared for a changed configuration, to be taken or undone."""
@@ -658,12 +656,12 @@ class Realm:
         outputs: Outputs = []
         for subscription in list(session.subscriptions.values()):
             topic, match = subscription.topic, subscription.match
-            take = partial(self.broker.revoke, subscription.id, session, NO_LONGER_ALLOWED)
+            take = partial(self.broker.revoke, subscription.id, session, uris.NOT_AUTHORIZED)
             question = Question("subscribe", topic, match, {})
             outputs += self._keep_or_take(session, role.may_subscribe(topic, match), before, question, take)
         for registration in list(session.registrations.values()):
             procedure, match = registration.procedure, registration.match
-            take = partial(self.dealer.revoke, registration.id, session, NO_LONGER_ALLOWED)
+            take = partial(self.dealer.revoke, registration.id, session, uris.NOT_AUTHORIZED)
             question = Question("register", procedure, match, {})
             outputs += self._keep_or_take(
                 session, role.may_register(procedure, match), before, question, take

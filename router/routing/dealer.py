@@ -34,7 +34,6 @@ invocation id and the options of the first CALL; after the CALL that ends its in
 """
 
 from collections.abc import Callable
-from typing import Final
 
 from msgspec import Struct
 
@@ -81,7 +80,6 @@ from router.wamp.messages import (
 )
 
 # The reason that a callee is given whose procedure somebody else took with ``force_reregister``.
-REPLACED: Final = "replaced by force_reregister"
 
 __all__ = ["Dealer", "DealerLimits", "PendingCall", "Registration", "Stream"]
 
@@ -174,7 +172,7 @@ class Dealer:
             if msg.options.get("force_reregister") is not None and replaces(msg.options):
                 registrations.check(callee, msg.options)
                 known = registrations.table.get(msg.options.get("match") or uris.EXACT, msg.procedure)
-                revoked = [] if known is None else self.revoke(known.id, None, REPLACED)
+                revoked = [] if known is None else self.revoke(known.id, None, uris.REVOKED_REPLACED)
             registration, created = registrations.add(callee, msg.procedure, msg.options, timestamp)
         except Refused as refused:
             return [refusal(callee, msg, refused)]

@@ -731,7 +731,7 @@ class TestReload:
         assert list(alice.connection.session.subscriptions) == [subscription]
         assert list(alice.connection.session.registrations) == []
         for message in alice.drain():
-            assert message == [67, 0, {"registration": registration, "reason": "no longer authorized"}]
+            assert message == [67, 0, {"registration": registration, "reason": "wamp.error.not_authorized"}]
 
     def test_what_cannot_be_decided_is_taken(self, holding: Any) -> None:
         router, authorizer, alice, subscription, _ = holding
@@ -740,7 +740,7 @@ class TestReload:
         authorizer.takes()
         router.advance(101)
         assert alice.connection.session.subscriptions == alice.connection.session.registrations == {}
-        assert [35, 0, {"subscription": subscription, "reason": "no longer authorized"}] in alice.drain()
+        assert [35, 0, {"subscription": subscription, "reason": "wamp.error.not_authorized"}] in alice.drain()
 
     def test_a_role_that_stays_as_it_was_is_not_asked_about(self, made: Any) -> None:
         router, authorizer = made()
