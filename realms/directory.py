@@ -80,6 +80,10 @@ class Directory:
             return Refusal(uris.NO_MATCHING_AUTH_METHOD, f"this realm offers: {offered}", why)
         return self._begin(Entrant(hello, peer, self._free_session_id(), methods))
 
+    def recognizes(self, cookie: str) -> bool:
+        """Tell whether somebody is known by ``cookie``, in any realm."""
+        return any(realm.cookies.find(cookie) is not None for realm in self.realms.values())
+
     def enter_as(self, identity: Identity, hello: Hello, peer: Peer) -> Admission | Refusal:
         """Answer the HELLO of a component in this process, whose identity is given."""
         problem = _problem_of(hello)

@@ -22,6 +22,9 @@ from typing import Final
 from msgspec import Struct
 
 from realms.auth import Identity
+from realms.auth.cookie import CookieMethod
+from realms.auth.cookie_file import CookieFile, CookieFileRefused
+from realms.auth.cookie_jar import CookieJar
 from realms.auth.methods import methods_of
 from realms.auth.throttle import FailedAttempts
 from realms.authorization.authorizers import Authorizers, Question, given
@@ -29,7 +32,7 @@ from realms.authorization.purge import PURGE, purge
 from realms.authorization.review import Held, Review
 from realms.call_times import CallTimes
 from realms.config import RealmConfig
-from realms.extension import Extension
+from realms.extension import Extension, ExtensionError
 from realms.extensions import Change, Extensions
 from realms.history.history import Change as HistoryChange
 from realms.history.history import EventHistory
@@ -90,6 +93,7 @@ class RealmChange(Struct):
 
     extensions: Change
     history: HistoryChange
+    cookies: CookieFile | None
 
 
 class Realm:
@@ -140,6 +144,7 @@ class Realm:
             config.name, extensions, self.sessions, self.broker, self._own_calls, environment
         )
         self.failures = FailedAttempts(config.authentication.failures)
+        self.cookies = CookieJar(config.name, environment.world)
         self._configure(config)
         self.routes: Routes = {
             Call: self._call,
@@ -199,6 +204,7 @@ class Realm:
         )
         self._identities[session_id] = identity
         self.sessions[session_id] = session
+        self.cookies.admitted(session_id, identity, peer)
         details = {
             "agent": AGENT,
             "realm": self.name,
@@ -227,10 +233,13 @@ class Realm:
         """
         if session.id not in self.sessions:
             return []
+        others = self.cookies.logged_out(session.id) if reason == uris.LOGOUT else []
         outputs, testaments = self._forget(session)
         for testament in testaments:
             outputs += self._publish_testament(session, testament)
         outputs.append(Announcement("wamp.session.on_leave", [session.id, session.authid, session.authrole]))
+        goodbye = Goodbye({"message": "logged out"}, uris.LOGOUT)
+        outputs += [Farewell(self.sessions[other], goodbye) for other in others]
         return self._announce(outputs)
 
     def refuse_payload(self, session: Session, message: Message, error: Error, now: float) -> Outputs:
@@ -296,7 +305,7 @@ class Realm:
 
     def open(self) -> None:
         """
-        Open the event history and the extensions of the configuration.
+        Open the event history, the cookies and the extensions of the configuration.
 
         Raises:
             ExtensionError: one of them refuses; none stays open.
@@ -304,6 +313,7 @@ class Realm:
         change = self.prepare(self.config)
         self.extensions.take(change.extensions)
         self.history.take(change.history)
+        self.cookies.take(change.cookies, self.still_allows)
         self._seat()
         self._choose_routes()
 
@@ -312,19 +322,29 @@ class Realm:
         Open what is new in ``config``; ``reconfigure`` takes it, or ``undo`` takes it back.
 
         Raises:
-            ExtensionError: the event history or an extension refuses; nothing has changed.
+            ExtensionError: the event history, the cookies or an extension refuse; nothing has changed.
         """
         history = self.history.prepare(config.event_history, config.limits)
-        return RealmChange(self.extensions.prepare(config.extensions), history)
+        try:
+            cookies = self.cookies.prepare(config.authentication.cookie)
+        except CookieFileRefused as error:
+            raise ExtensionError(f"realm {self.name!r}: authentication.cookie", str(error)) from None
+        try:
+            return RealmChange(self.extensions.prepare(config.extensions), history, cookies)
+        except ExtensionError:
+            self.cookies.undo(cookies)
+            raise
 
     def undo(self, change: RealmChange) -> None:
         """Take back what was prepared."""
         self.extensions.undo(change.extensions)
+        self.cookies.undo(change.cookies)
 
     def end(self) -> Outputs:
-        """Close the extensions and the event history; outputs: what callers of the extensions are told."""
+        """Close extensions, event history and cookies; outputs: what callers of the extensions are told."""
         outputs = self.extensions.close()
         self.history.close()
+        self.cookies.close()
         return outputs
 
     def reconfigure(self, config: RealmConfig, change: RealmChange | None = None) -> Outputs:
@@ -341,6 +361,7 @@ class Realm:
         ended = self.extensions.take(change.extensions)
         self.history.take(change.history)
         self._configure(config)
+        self.cookies.take(change.cookies, self.still_allows)
         self._choose_routes()
         self.broker.limits = broker_limits(config.limits)
         self.dealer.limits = dealer_limits(config.limits)
@@ -374,6 +395,9 @@ class Realm:
         self.roles = compile_roles(config.roles, config.uri_check, config.limits.uri_length, reserved)
         self.authorizers.configure(config.limits.cached_authorizations)
         self.methods = methods_of(config.authentication, self.roles)
+        cookie = self.cookies.settings = config.authentication.cookie
+        if cookie is not None:
+            self.methods["cookie"] = CookieMethod(cookie, self.cookies, self.still_allows)
         self.failures.settings = config.authentication.failures
         self._strict_ids = config.strict_ids
         self._welcome_roles = features.welcome_roles(config.meta_api.enabled)
@@ -569,6 +593,7 @@ class Realm:
         self.counters["calls_of_the_gone"] += session.next_invocation_id - 1
         self._identities.pop(session.id, None)
         self.authorizers.forget(session)
+        self.cookies.left(session.id)
         self.extensions.forget(session)
         outputs = self._own_calls.abandon_all(session)
         outputs += self.dealer.leave(session)

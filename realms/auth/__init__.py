@@ -30,6 +30,7 @@ class Identity(Struct, frozen=True, kw_only=True):
     authmethod: str
     authprovider: str = "static"
     authextra: Mapping[str, Any] | None = None
+    proved_by: str | None = None  # with a cookie: the method that once let in
 
 
 class Proof(Struct, frozen=True):

@@ -48,7 +48,7 @@ PROVIDER: Final = "dynamic"
 _NAMED: Final = frozenset({"ticket", "wampcra", "scram"})
 
 # The procedure did not answer: it is missing, late, gone, or too busy.
-_NOT_ASKED: Final = frozenset(
+NOT_ASKED: Final = frozenset(
     {
         uris.NO_SUCH_PROCEDURE,
         uris.TIMEOUT,
@@ -154,7 +154,7 @@ class DynamicMethod:
         """Give a ``Verdict`` about a ticket; about others what ``begin`` gives."""
         if isinstance(answer, Failed):
             what = f"{answer.error}: {answer.text}" if answer.text else answer.error
-            if answer.error in _NOT_ASKED:
+            if answer.error in NOT_ASKED:
                 return failed(self._why(f"did not answer: {what:.200}"))
             return self._turned_away(asked, self._why(f"says no: {what:.200}"))
         try:

@@ -232,8 +232,12 @@ class WebSocketConnection(FastWebSocket):
         self.web.makeConnection(self.transport)
         self.web.dataReceived(data)
 
-    def onConnect(self, request: Any) -> str:
-        """Choose the serializer by the subprotocol: the client's first that this transport offers."""
+    def onConnect(self, request: Any) -> tuple[str, dict[str, str]]:
+        """
+        Choose the serializer by the subprotocol: the client's first that this transport offers.
+
+        Gives the subprotocol, and headers of the answer.
+        """
         if request.path != self.factory.listener.settings.path:
             raise ConnectionDeny(404, f"no WebSocket at {request.path}")
         for subprotocol in request.protocols:
@@ -241,18 +245,18 @@ class WebSocketConnection(FastWebSocket):
             serializer = self.factory.serializer_by_subprotocol.get(subprotocol)
             if serializer is not None:
                 self.batched = subprotocol.endswith(batching.SUFFIX)
-                self._open_with(serializer, request)
-                return subprotocol
+                return subprotocol, self._open_with(serializer, request)
         offered = ", ".join(self.factory.serializer_by_subprotocol)
         raise ConnectionDeny(
             400, f"no WebSocket subprotocol of this router was asked for: it speaks {offered}"
         )
 
-    def _open_with(self, serializer: Serializer, request: Any) -> None:
+    def _open_with(self, serializer: Serializer, request: Any) -> dict[str, str]:
         listener = self.factory.listener
         self.opcode = 0x82 if serializer.is_binary else 0x81
-        peer = listener.peer(self.transport, "websocket", request.headers)
+        peer, headers = listener.with_cookie(listener.peer(self.transport, "websocket", request.headers))
         self.connection = listener.connection(peer, serializer, self)
+        return headers
 
     def onOpen(self) -> None:
         connection = self.connection

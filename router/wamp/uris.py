@@ -93,5 +93,6 @@ REVOKED_REPLACED: Final = "concord.revoked.replaced"  # by a callee that registe
 SYSTEM_SHUTDOWN: Final = "wamp.close.system_shutdown"
 CLOSE_REALM: Final = "wamp.close.close_realm"
 GOODBYE_AND_OUT: Final = "wamp.close.goodbye_and_out"
+LOGOUT: Final = "wamp.close.logout"
 NORMAL: Final = "wamp.close.normal"
 KILLED: Final = "wamp.close.killed"
