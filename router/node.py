@@ -340,11 +340,13 @@ class Node(Service):
         realms.update(opened)
         for name, change in changes.items():
             self.turn.deliver(realms[name].reconfigure(configuration.realms[name], change))
+        told = {(warning.path, warning.message) for warning in self.configuration.warnings}
+        new = [warning for warning in configuration.warnings if (warning.path, warning.message) not in told]
         self.configuration = configuration
         self.webhooks.update(configuration.realms)
         self.management.seat()
         self.log.info("configuration reloaded; realms: {realms}", realms=", ".join(realms) or "none")
-        for warning in configuration.warnings:
+        for warning in new:
             self.log.warn("{warning}", warning=warning)
         return ""
 
