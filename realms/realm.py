@@ -36,6 +36,7 @@ from realms.extension import Extension, ExtensionError
 from realms.extensions import Change, Extensions
 from realms.history.history import Change as HistoryChange
 from realms.history.history import EventHistory
+from realms.history.history import Permission as HistoryPermission
 from realms.limits import broker_limits, dealer_limits
 from realms.meta_procedures import MetaProcedures
 from realms.own_calls import Desk, OwnCalls, own_call
@@ -51,7 +52,7 @@ from realms.refusals import (
     used_before,
 )
 from realms.router_calls import RouterCalls
-from realms.world import Environment
+from realms.world import Cancellable, Environment
 from router import __version__
 from router.routing.broker import ON_UNSUBSCRIBE, Broker
 from router.routing.dealer import Dealer
@@ -129,7 +130,8 @@ class Realm:
         self.reflection.configure(config.catalogue)
         self.meta.procedures.update(self.reflection.procedures)
         self._own_calls = OwnCalls(environment.world)
-        self.history = EventHistory(config.name, self.broker, environment, self._may_subscribe, self.counters)
+        permission = HistoryPermission(self._may_subscribe, self._ask_to_subscribe)
+        self.history = EventHistory(config.name, self.broker, environment, permission, self.counters)
         meta_procedures = MetaProcedures(self.meta, self._carry_out, self.history.procedures)
         self._meta_desk = Desk(meta_procedures, self._own_calls, None)
         self.authorizers = Authorizers(
@@ -671,6 +673,11 @@ class Realm:
         if grant.asks:
             return self.authorizers.known(session, Question("subscribe", topic, match, {})) or grant
         return grant
+
+    def _ask_to_subscribe(
+        self, session: Session, topic: str, match: str, done: Callable[[Callable[[], Grant]], object]
+    ) -> Cancellable:
+        return self.authorizers.ask(session, Question("subscribe", topic, match, {}), done)
 
     def _revoke(self, session: Session, role: Role, before: Role) -> Outputs:
         """

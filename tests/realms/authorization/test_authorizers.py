@@ -664,24 +664,49 @@ class TestPurge:
 
 
 class TestHistory:
-    """Who may read the history of a topic is not asked; what is remembered of a subscription counts."""
+    """Who reads the history of a topic is asked about as who subscribes it."""
 
-    @pytest.mark.parametrize(("cache", "error"), [("session", None), ("never", NOT_AUTHORIZED)])
-    def test_of_a_subscription(self, cache: str, error: str | None) -> None:
+    PERMISSIONS = (Permission(uri="wamp.", match="prefix", allow=("call",)),)
+
+    @pytest.fixture(params=["session", "never"])
+    def scene(self, request: Any) -> tuple[WireRouter, Authorizer, WirePeer]:
+        """A realm with a history, and alice, whose decisions are remembered or not."""
         history = HistoryConfig(uri="com.log.", match="prefix")
-        changed = structs.replace(
-            config((Permission(uri="wamp.", match="prefix", allow=("call",)),), cache=cache),
-            event_history=(history,),
-        )
-        router = WireRouter(config=changed)
-        router.realm.open()
-        authorizer, alice = Authorizer(router), router.join("alice")
-        alice.send([32, 1, {"match": "prefix"}, "com.log."])
-        authorizer.says(True)
-        subscription = alice.take()[2]
-        alice.send([48, 2, {}, "wamp.subscription.get_events", [subscription]])
+        asked = config(self.PERMISSIONS, cache=request.param)
+        router = WireRouter(config=structs.replace(asked, event_history=(history,)))
+        return router, Authorizer(router), router.join("alice")
+
+    def ask(self, alice: WirePeer) -> int:
+        return alice.call("wamp.subscription.get_events", [1])
+
+    @pytest.mark.parametrize(("allowed", "error"), [(True, None), (False, NOT_AUTHORIZED)])
+    def test_is_asked_about(self, scene: Any, allowed: bool, error: str | None) -> None:
+        router, authorizer, alice = scene
+        self.ask(alice)
+        alice.expect_nothing()
+        authorizer.says(allowed)
+        assert authorizer.asked == [("alice", "subscribe", "com.log.", {"match": "prefix"})]
         answer = alice.take()
         assert (answer[4] if answer[0] == 8 else None) == error, answer
+        router.check()
+
+    def test_is_for_whoever_holds_the_subscription(self, scene: Any) -> None:
+        """It gets the events as they come: it was asked about already."""
+        router, authorizer, alice = scene
+        alice.send([32, alice.next(), {"match": "prefix"}, "com.log."])
+        authorizer.says(True)
+        assert alice.take()[0] == 33
+        self.ask(alice)
+        assert alice.take()[0] == 50
+        router.check()
+
+    def test_is_not_read_for_a_caller_that_waits_no_longer(self, scene: Any) -> None:
+        router, authorizer, alice = scene
+        request = self.ask(alice)
+        alice.send([49, request, {}])
+        alice.expect([8, 48, request, {}, "wamp.error.canceled", ANY])
+        authorizer.says(True)
+        router.check()
 
 
 class TestTestaments:
