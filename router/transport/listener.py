@@ -78,6 +78,10 @@ class Listener:
         """A connection became one of the web site, which has its own timeouts."""
         self.liveness.closed(carrier)
 
+    def handed_back(self, carrier: Watched) -> None:
+        """A connection of the web site is to become a WebSocket."""
+        self.liveness.opened(carrier, self.turn.now())
+
     def silent(self, connection: Connection | None) -> None:
         """A peer gave no sign of life."""
         self.counters["heartbeats_missed"] += 1
