@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from certificates import Authority
 
 from router.config_directory import load
 from router.node_config import WebSocketTransport
@@ -56,6 +57,12 @@ def test_links_of_the_pages_lead_somewhere(page: str) -> None:
         assert (ROOT / "docs" / link).exists(), link
 
 
+def write_certificate(directory: Path) -> None:
+    issued = Authority("authority").issue("router.example.com")
+    (directory / "key.pem").write_bytes(issued.key_pem)
+    (directory / "chain.pem").write_bytes(issued.pem)
+
+
 @pytest.mark.parametrize("page", ["deployment.md", "crossbar.md"])
 def test_configurations_on_the_pages_are_good(page: str, tmp_path: Path) -> None:
     """Each block that begins with the name of a file is that file; those of a page are one configuration."""
@@ -63,9 +70,10 @@ def test_configurations_on_the_pages_are_good(page: str, tmp_path: Path) -> None
     blocks = re.findall(r"```yaml\n# (router\.yaml|realms/\w+\.yaml)\n(.*?)```", text, re.S)
     assert {name.partition("/")[0] for name, _ in blocks} == {"router.yaml", "realms"}
     (tmp_path / "realms").mkdir()
+    write_certificate(tmp_path)
     for name, content in blocks:
         assert not (tmp_path / name).exists(), f"{name} is there twice"
-        (tmp_path / name).write_text(content)
+        (tmp_path / name).write_text(content.replace("/etc/concord/tls", str(tmp_path)))
     for name in re.findall(r"file: (secrets/[\w.-]+)", text):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("a secret of the test, long enough")
