@@ -140,7 +140,7 @@ class Node(Service):
         self._loops.clear()
         closed = [maybeDeferred(port.stopListening) for port in self.ports.values()]
         self.ports.clear()
-        closed.append(self.webhooks.stop())
+        closed.append(maybeDeferred(self.webhooks.stop))
         for realm in self.directory.realms.values():
             self.turn.deliver(realm.close(uris.SYSTEM_SHUTDOWN))
         self._close_extensions(self.directory.realms.values())
