@@ -412,8 +412,10 @@ def describe(settings: Any, port: Any) -> str:
     serializers = ", ".join(settings.serializers)
     if not isinstance(settings, WebSocketTransport):
         return f"RawSocket {scheme}://{place} ({serializers})"
-    page = "" if settings.page == "none" else f", page http{'s' if secure else ''}://{place}/"
-    return f"WebSocket ws{'s' if secure else ''}://{place}{settings.path} ({serializers}){page}"
+    site = f"http{'s' if secure else ''}://{place}"
+    page = "" if settings.page == "none" else f", page {site}/"
+    bridge = "" if settings.bridge is None else f", calls and events by HTTP {site}{settings.bridge.path}"
+    return f"WebSocket ws{'s' if secure else ''}://{place}{settings.path} ({serializers}){page}{bridge}"
 
 
 def _cannot_listen(settings: Any, outcome: list[Any]) -> None:
