@@ -120,6 +120,7 @@ class Realm:
         self.sessions: dict[int, Session] = {}
         self.counters: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
+        self._calls_of_the_gone = 0
         self._environment = environment
         self._new_publication_id = environment.new_publication_id
         self._identities: dict[int, Identity] = {}  # session id -> as whom it was let in
@@ -294,7 +295,7 @@ class Realm:
     def count_calls(self) -> int:
         """Count the calls that were sent to a callee, or taken by a procedure of the realm's own."""
         sent = sum(session.next_invocation_id - 1 for session in self.sessions.values())
-        return self.counters["calls_of_the_gone"] + sent + self._own_calls.begun
+        return self._calls_of_the_gone + sent + self._own_calls.begun
 
     def next_deadline(self) -> float | None:
         """Tell when ``expire`` is due, in seconds of the monotonic clock."""
@@ -592,7 +593,7 @@ class Realm:
     def _forget(self, session: Session) -> tuple[Outputs, list[Publish]]:
         """Take a session out of every table; give what follows from that, and its testaments."""
         del self.sessions[session.id]
-        self.counters["calls_of_the_gone"] += session.next_invocation_id - 1
+        self._calls_of_the_gone += session.next_invocation_id - 1
         self._identities.pop(session.id, None)
         self.authorizers.forget(session)
         self.cookies.left(session.id)

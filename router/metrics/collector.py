@@ -40,6 +40,13 @@ ABOUT: Final = {
     "oversized_incoming": ("oversized_incoming", "Messages from clients that were longer than allowed."),
     "oversized_outgoing": ("oversized_outgoing", "Messages that were longer than their receiver takes."),
     "throttled": ("throttled", "Times that a session sent more messages in a second than it may."),
+    "joins_throttled": ("joins_throttled", "Joins that were refused unheard, after failures."),
+    "http_requests": ("http_requests", "Requests to HTTP bridges."),
+    "webhooks_delivered": ("webhooks_delivered", "Events that a webhook took."),
+    "webhooks_retried": ("webhooks_retried", "Attempts of webhooks that are tried again."),
+    "webhooks_failed": ("webhooks_failed", "Events that a webhook did not take."),
+    "webhooks_dropped": ("webhooks_dropped", "Events that did not fit into the queue of a webhook."),
+    "webhooks_lost": ("webhooks_lost", "Events for webhooks that a stop or a reload left over."),
     "slow_consumers_disconnected": ("slow_consumers_disconnected", "Sessions that read too slowly."),
     "defects": ("defects", "Mistakes of the router itself; each is in the log."),
 }
@@ -133,6 +140,7 @@ def _of_realms(readings: Iterable[RealmReading]) -> Iterator[Metric]:
         "registrations": ("registrations", "Registrations."),
         "subscriptions": ("subscriptions", "Subscriptions, each of one topic or pattern."),
         "pending_calls": ("pending_calls", "Calls that wait for their answer."),
+        "queued_calls": ("queued_calls", "Calls that wait for a callee with room."),
         "queued_bytes": ("queued_bytes", "Bytes that wait for sessions which do not take them."),
         "slow_consumers": ("slow_consumers", "Sessions for which something is queued."),
     }
