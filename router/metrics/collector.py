@@ -55,6 +55,7 @@ ABOUT_REALMS: Final = {
     "events_dropped": ("events_dropped", "Events that did not reach a slow consumer."),
     "history_lost": ("history_lost", "Events that a durable event history could not keep."),
     "publishes_refused": ("publishes_refused", "Publications that were not allowed."),
+    "joins_throttled": ("joins_throttled", "Sessions that were refused unheard after too many failures."),
 }
 # Counted for each realm, and by the node once more.
 OF_REALMS_ALONE: Final = {"events_dropped"}
