@@ -139,7 +139,7 @@ class Realm:
             config.name, self.sessions, lambda: self.router_calls, environment.world
         )
         self._review = Review(self.authorizers, self._is_here)
-        self.procedures: dict[str, Procedure] = {PURGE: partial(purge, self.authorizers)}
+        self.procedures: dict[str, Procedure] = {PURGE: partial(purge, self)}
         log = environment.world and environment.world.logger("realms.realm")
         self._router_desk = Desk(self, self._own_calls, log)
         self._router_calls: RouterCalls | None = None

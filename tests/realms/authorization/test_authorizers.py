@@ -12,6 +12,7 @@ from wire_router import ANY, CONFIG, EVERYTHING, WirePeer, WireRouter, text
 from realms.authorization.config import Authorization
 from realms.config import Limits, Permission, RealmConfig, RoleConfig
 from realms.history.config import HistoryConfig
+from realms.management_config import Management
 
 AUTHORIZE = "com.example.authorize"
 NOT_AUTHORIZED = "wamp.error.not_authorized"
@@ -25,7 +26,9 @@ STATIC = (
 def config(permissions: Any = STATIC, limits: Any = None, **settings: Any) -> RealmConfig:
     """Configure the role ``user`` (alice, bob) with an authorizer; ``anonymous`` may do everything."""
     user = RoleConfig(permissions=permissions, authorizer=AUTHORIZE, authorization=Authorization(**settings))
-    changed = structs.replace(CONFIG, roles={**CONFIG.roles, "user": user})
+    changed = structs.replace(
+        CONFIG, roles={**CONFIG.roles, "user": user}, management=Management(roles=("admin",))
+    )
     return changed if limits is None else structs.replace(changed, limits=limits)
 
 
@@ -651,6 +654,20 @@ class TestPurge:
     def test_of_a_session(self, filled: Any) -> None:
         _, admin, alice = filled
         assert admin.ask("concord.authorization.purge", session=alice.id) == 1
+
+    def test_an_authorizer_may_too(self, filled: Any) -> None:
+        router, _, _ = filled
+        answers_for_user = router.peers[0]
+        assert answers_for_user.ask("concord.authorization.purge", uri="com.a") == 1
+        assert answers_for_user.ask("concord.authorization.purge") == 2
+
+    def test_others_may_not(self, filled: Any) -> None:
+        router, _, _ = filled
+        other = router.join()
+        other.register("com.other")
+        request = other.call("concord.authorization.purge")
+        other.expect([8, 48, request, {}, NOT_AUTHORIZED, [text("management.roles")]])
+        assert len(router.realm.authorizers) == 3
 
     @pytest.mark.parametrize(
         ("args", "kwargs"),
