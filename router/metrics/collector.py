@@ -40,7 +40,6 @@ ABOUT: Final = {
     "oversized_incoming": ("oversized_incoming", "Messages from clients that were longer than allowed."),
     "oversized_outgoing": ("oversized_outgoing", "Messages that were longer than their receiver takes."),
     "throttled": ("throttled", "Times that a session sent more messages in a second than it may."),
-    "joins_throttled": ("joins_throttled", "Joins that were refused unheard, after failures."),
     "http_requests": ("http_requests", "Requests to HTTP bridges."),
     "webhooks_delivered": ("webhooks_delivered", "Events that a webhook took."),
     "webhooks_retried": ("webhooks_retried", "Attempts of webhooks that are tried again."),
@@ -57,8 +56,6 @@ ABOUT_REALMS: Final = {
     "publishes_refused": ("publishes_refused", "Publications that were not allowed."),
     "joins_throttled": ("joins_throttled", "Sessions that were refused unheard after too many failures."),
 }
-# Counted for each realm, and by the node once more.
-OF_REALMS_ALONE: Final = {"events_dropped"}
 
 
 class NodeCollector(Collector):
@@ -72,8 +69,8 @@ class NodeCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Give every metric, as it is now."""
         yield _gauge("info", "The router's version.", [({"version": __version__}, 1)])
-        yield from self._of_the_node()
         readings = realm_readings(self._node)
+        yield from self._of_the_node({*ABOUT_REALMS, *(name for r in readings for name in r.counters)})
         yield from _of_realms(readings)
         yield from _counters_of_realms(readings)
         yield _errors(readings)
@@ -84,14 +81,15 @@ class NodeCollector(Collector):
         """Say nothing beforehand: realms come and go."""
         return []
 
-    def _of_the_node(self) -> Iterator[Metric]:
+    def _of_the_node(self, of_realms: set[str]) -> Iterator[Metric]:
+        """Give the node's own; what realms count as well is told for each of them, and not once more."""
         node = self._node
         listeners = [
             ({"transport": listener.settings.name}, len(listener.connections)) for listener in node.listeners
         ]
         yield _gauge("connections", "Open connections.", listeners)
         counted = dict.fromkeys(ABOUT, 0) | dict(node.counters)
-        for name in sorted(counted.keys() - OF_REALMS_ALONE):
+        for name in sorted(counted.keys() - of_realms):
             called, help_text = ABOUT.get(name, (name, f"Counter {name} of the router."))
             yield _counter(called, help_text, [({}, counted[name])])
         delay = HistogramMetricFamily(

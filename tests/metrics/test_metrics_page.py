@@ -126,6 +126,17 @@ async def test_the_line_of_a_registration_can_be_read(bench: Bench) -> None:
 
 
 @asynchronous
+async def test_what_realms_and_the_node_count_is_told_once(bench: Bench) -> None:
+    node = bench.node(transports=[SERVED])
+    node.counters["shared"] = 5
+    node.counters["only_here"] = 7
+    node.directory.realms["realm1"].counters["shared"] = 3
+    scraped = await scrape(node)
+    assert scraped.value("concord_shared_total", realm="realm1") == 3
+    assert scraped.value("concord_only_here_total") == 7
+
+
+@asynchronous
 async def test_pages_tell_of_every_metric(bench: Bench) -> None:
     node = bench.node(WITH_A_SPACE, transports=[SERVED])
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
