@@ -35,12 +35,13 @@ from realms.history.query import KEYWORDS, Page, Query, read_query, timestamp
 from realms.permissions import Grant
 from realms.procedure_call import Procedure, ProcedureCall
 from realms.world import Cancellable, Environment, World
-from router.routing.broker import Broker, Subscription
+from router.routing.broker import Broker
 from router.routing.matching import PatternTable
 from router.routing.options import Refused
 from router.routing.outputs import Delivery, Outputs
 from router.routing.publication import Publication
 from router.routing.session import Session
+from router.routing.subscriptions import Subscription
 from router.wamp import uris
 from router.wamp.messages import Error, Publish, Published
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from router.wamp import uris
 
 if TYPE_CHECKING:
-    from router.routing.broker import Subscription
     from router.routing.dealer import PendingCall, Registration
     from router.routing.placing import QueuedCall
+    from router.routing.subscriptions import Subscription
     from router.wamp.serializers import Serializer
 
 # The roles that a client can have (WAMP BP 'Role and Feature Announcement').
