@@ -84,7 +84,7 @@ class TestInTheForeground:
         assert any(record.get("fields") == {"version": __version__} for record in records)
 
     def test_the_log_goes_to_the_file_that_twistd_names(self, tmp_path: Path) -> None:
-        write(tmp_path, {**FREE, "log": {"level": "error"}})
+        write(tmp_path, {**FREE, "log": {"level": "warn"}})
         with Running("twistd", "-n", "-l", "r.log", "router", "-c", "myrouter", cwd=tmp_path) as router:
             until_listening(router)
             router.stop()
