@@ -504,3 +504,13 @@ def test_what_a_client_says_of_itself_reaches_an_authenticator_of_any_serializer
         peer.drain()
         router.asked.leave()
     router.check()
+
+
+def test_the_method_loses_its_authenticator_meanwhile(make, logs):
+    """What is answered after that lets nobody in."""
+    router = make(ticket=TICKET)
+    router.logs = logs
+    peer = by_ticket(router)
+    router.turn.deliver(router.realm.reconfigure(configured(ticket=Ticket())))
+    answer(router, "user")
+    refused(router, peer, DENIED, "'joe' lost its permission while it joined")
