@@ -466,10 +466,13 @@ class Realm:
             outputs = self._own_calls.begin_with_options(session, msg, now)
         else:
             outputs = self.dealer.call(session, msg, now, disclose, grant.trust_level)
+        self._wake_in_time()
+        return outputs
+
+    def _wake_in_time(self) -> None:
         deadline = self.next_deadline()
         if deadline is not None:
             self._environment.wake_at(self.name, deadline)
-        return outputs
 
     def _carry_out(self, result: MetaResult) -> None:
         """Do what a meta procedure asks for besides its answer: end sessions, silently or not."""
@@ -493,7 +496,10 @@ class Realm:
         if msg.request_type != Invocation.CODE:
             text = f"received ERROR for a request of type {msg.request_type}"
             raise ProtocolViolation(f"{text}: a client answers INVOCATION (68) alone")
-        return self.dealer.error(session, msg)
+        outputs = self.dealer.error(session, msg)
+        if msg.error == uris.UNAVAILABLE:  # the router now keeps the time of a call that its callee kept
+            self._wake_in_time()
+        return outputs
 
     def _cancel(self, session: Session, msg: Cancel, now: float) -> Outputs:
         call = own_call(session, msg.request)

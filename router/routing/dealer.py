@@ -79,8 +79,6 @@ from router.wamp.messages import (
     Yield,
 )
 
-# The reason that a callee is given whose procedure somebody else took with ``force_reregister``.
-
 __all__ = ["Dealer", "DealerLimits", "PendingCall", "Registration", "Stream"]
 
 

@@ -144,6 +144,9 @@ class CallsUnderWay:
             counted.release(callee)
             pending.counted = None
         asked.declined |= {callee.id}
+        if pending.timer is None and pending.timeout:
+            # The callee kept the time. No other one could: it would begin with the whole of it.
+            self.start_timer(pending, asked.began, pending.timeout)
         try:
             other = place(asked, self._randbelow, self.max_invocations)
             if other is None:
