@@ -28,8 +28,9 @@ from realms.auth.cookie_jar import CookieJar
 from realms.auth.methods import methods_of
 from realms.auth.throttle import FailedAttempts
 from realms.authorization.authorizers import Authorizers, Question, given
+from realms.authorization.gate import Gate
 from realms.authorization.purge import PURGE, purge
-from realms.authorization.review import Held, Review
+from realms.authorization.review import Review
 from realms.call_times import CallTimes
 from realms.config import RealmConfig
 from realms.extension import Extension, ExtensionError
@@ -52,11 +53,11 @@ from realms.refusals import (
     used_before,
 )
 from realms.router_calls import RouterCalls
-from realms.world import Cancellable, Environment
+from realms.world import Environment
 from router import __version__
 from router.routing.broker import ON_UNSUBSCRIBE, Broker
 from router.routing.dealer import Dealer
-from router.routing.handshake import Admission, Later, Peer, Refusal, Routes, Undecided
+from router.routing.handshake import Admission, Peer, Refusal, Routes
 from router.routing.meta import MetaApi, MetaResult, session_details
 from router.routing.outputs import Announcement, Delivery, Farewell, Outputs
 from router.routing.session import Session
@@ -131,14 +132,15 @@ class Realm:
         self.reflection.configure(config.catalogue)
         self.meta.procedures.update(self.reflection.procedures)
         self._own_calls = OwnCalls(environment.world)
-        permission = HistoryPermission(self._may_subscribe, self._ask_to_subscribe)
-        self.history = EventHistory(config.name, self.broker, environment, permission, self.counters)
-        meta_procedures = MetaProcedures(self.meta, self._carry_out, self.history.procedures)
-        self._meta_desk = Desk(meta_procedures, self._own_calls, None)
         self.authorizers = Authorizers(
             config.name, self.sessions, lambda: self.router_calls, environment.world
         )
-        self._review = Review(self.authorizers, self._is_here)
+        self._gate = Gate(self.authorizers, environment.world)
+        self._review = Review(self.authorizers, self.broker, self.dealer, self._is_here, self._send)
+        permission = HistoryPermission(self._gate.may_subscribe, self._gate.ask_to_subscribe)
+        self.history = EventHistory(config.name, self.broker, environment, permission, self.counters)
+        meta_procedures = MetaProcedures(self.meta, self._carry_out, self.history.procedures)
+        self._meta_desk = Desk(meta_procedures, self._own_calls, None)
         self.procedures: dict[str, Procedure] = {PURGE: partial(purge, self)}
         log = environment.world and environment.world.logger("realms.realm")
         self._router_desk = Desk(self, self._own_calls, log)
@@ -380,7 +382,7 @@ class Realm:
             else:
                 before, session.role = session.role, role
                 session.link.rules = self.slow_consumer
-                outputs += self._revoke(session, role, before)
+                outputs += self._review.of(session, before)
         return self._announce(outputs)
 
     def close(self, reason: str = uris.CLOSE_REALM) -> Outputs:
@@ -452,7 +454,7 @@ class Realm:
         grant = role.call.get(msg.procedure) or role.may_call(msg.procedure)
         if grant.asks:
             question = Question("call", msg.procedure, uris.EXACT, given(msg.options))
-            return self._ask(session, question, partial(self._call_judged, session, msg), now)
+            return self._gate.ask(session, question, partial(self._call_judged, session, msg), now)
         return self._call_judged(session, msg, grant, now)
 
     def _call_judged(self, session: Session, msg: Call, grant: Grant, now: float) -> Outputs:
@@ -480,7 +482,7 @@ class Realm:
         for output in result.outputs:
             if result.silent and isinstance(output, Farewell):
                 outputs += self._forget(output.session)[0]
-        self._own_calls.send(self._announce(outputs + result.outputs))
+        self._send(outputs + result.outputs)
 
     def _continue_call(self, session: Session, msg: Call, now: float) -> Outputs:
         """Take a further CALL of a progressive invocation, or drop one that came too late."""
@@ -529,7 +531,7 @@ class Realm:
         grant = role.publish.get(msg.topic) or role.may_publish(msg.topic)
         if grant.asks:
             question = Question("publish", msg.topic, uris.EXACT, given(msg.options))
-            return self._ask(session, question, partial(self._publish_judged, session, msg), now)
+            return self._gate.ask(session, question, partial(self._publish_judged, session, msg), now)
         return self._publish_judged(session, msg, grant, now)
 
     def _publish_judged(self, session: Session, msg: Publish, grant: Grant, now: float) -> Outputs:
@@ -564,7 +566,7 @@ class Realm:
         grant = grant or session.role.may_register(msg.procedure, match)
         if grant.asks:
             question = Question("register", msg.procedure, match, given(msg.options))
-            return self._ask(session, question, partial(self._register_judged, session, msg), now)
+            return self._gate.ask(session, question, partial(self._register_judged, session, msg), now)
         return self._register_judged(session, msg, grant, now)
 
     def _register_judged(self, session: Session, msg: Register, grant: Grant, now: float) -> Outputs:
@@ -584,7 +586,7 @@ class Realm:
         grant = grant or session.role.may_subscribe(msg.topic, match)
         if grant.asks:
             question = Question("subscribe", msg.topic, match, given(msg.options))
-            return self._ask(session, question, partial(self._subscribe_judged, session, msg), now)
+            return self._gate.ask(session, question, partial(self._subscribe_judged, session, msg), now)
         return self._subscribe_judged(session, msg, grant, now)
 
     def _subscribe_judged(self, session: Session, msg: Subscribe, grant: Grant, now: float) -> Outputs:
@@ -620,7 +622,7 @@ class Realm:
         return self._testament_judged(session, publish, grant)
 
     def _publish_late(self, session: Session, publish: Publish, make: Callable[[], Grant]) -> None:
-        self._own_calls.send(self._testament_judged(session, publish, make()))
+        self._send(self._testament_judged(session, publish, make()))
 
     def _testament_judged(self, session: Session, publish: Publish, grant: Grant) -> Outputs:
         if grant.error is not None:
@@ -629,94 +631,11 @@ class Realm:
         publication = self._new_publication_id()
         return self.broker.publish_testament(session, publish, publication, disclose, grant.trust_level)
 
-    def _ask(
-        self, session: Session, question: Question, go_on: Callable[[Grant, float], Outputs], now: float
-    ) -> Outputs:
-        """
-        Go on with what the authorizer of a session's role has decided.
-
-        Raises:
-            Undecided: it has to be asked.
-        """
-        known = self.authorizers.known(session, question)
-        if known is not None:
-            return go_on(known, now)
-        raise Undecided(self._later(session, question, go_on))
-
-    def _later(
-        self, session: Session, question: Question, go_on: Callable[[Grant, float], Outputs]
-    ) -> Later[Outputs]:
-        """Ask the authorizer; if the session's role is configured anew meanwhile, decide anew."""
-        later: Later[Outputs] = Later()
-        asked: Role = session.role
-
-        def decided(make: Callable[[], Grant]) -> None:
-            later.decide(lambda: outputs(make))
-
-        def outputs(make: Callable[[], Grant]) -> Outputs | Later[Outputs]:
-            assert self._environment.world is not None
-            role: Role = session.role
-            if role is asked:
-                grant = make()
-            else:
-                grant = role.judge(question.action, question.uri, question.match).grant
-            if grant.asks:
-                return self._later(session, question, go_on)
-            return go_on(grant, self._environment.world.now())
-
-        later.source = self.authorizers.ask(session, question, decided)
-        return later
-
     def _purge_what_was_decided_by(self, procedure: str, match: str) -> None:
         """Forget what an authorizer has decided that is being registered: it may decide otherwise now."""
         again = {role.name for role in self.roles.values() if role.is_asked_by(procedure, match)}
         if again:
             self.authorizers.purge(lambda who, what: what[0] in again)
-
-    def _may_subscribe(self, session: Session, topic: str, match: str) -> Grant:
-        """Decide without asking an authorizer: of its decisions, those that are remembered count."""
-        role: Role = session.role
-        grant = role.subscribe.get((match, topic)) or role.may_subscribe(topic, match)
-        if grant.asks:
-            return self.authorizers.known(session, Question("subscribe", topic, match, {})) or grant
-        return grant
-
-    def _ask_to_subscribe(
-        self, session: Session, topic: str, match: str, done: Callable[[Callable[[], Grant]], object]
-    ) -> Cancellable:
-        return self.authorizers.ask(session, Question("subscribe", topic, match, {}), done)
-
-    def _revoke(self, session: Session, role: Role, before: Role) -> Outputs:
-        """
-        Take from ``session`` what its role may no longer hold.
-
-        What an authorizer decides, it is asked about again where the role has changed.
-        """
-        outputs: Outputs = []
-        for subscription in list(session.subscriptions.values()):
-            topic, match = subscription.topic, subscription.match
-            take = partial(self.broker.revoke, subscription.id, session, uris.NOT_AUTHORIZED)
-            question = Question("subscribe", topic, match, {})
-            outputs += self._keep_or_take(session, role.may_subscribe(topic, match), before, question, take)
-        for registration in list(session.registrations.values()):
-            procedure, match = registration.procedure, registration.match
-            take = partial(self.dealer.revoke, registration.id, session, uris.NOT_AUTHORIZED)
-            question = Question("register", procedure, match, {})
-            outputs += self._keep_or_take(
-                session, role.may_register(procedure, match), before, question, take
-            )
-        return outputs
-
-    def _keep_or_take(
-        self, session: Session, grant: Grant, before: Role, question: Question, take: Callable[[], Outputs]
-    ) -> Outputs:
-        role: Role = session.role
-        if not grant.asks:
-            return take() if grant.error is not None else NOTHING
-        if role.config != before.config:
-            send = self._own_calls.send
-            self._review.add(Held(session, role, question, lambda: send(self._announce(take()))))
-        return NOTHING
 
     def _fail_call(self, caller: Session, error: Error) -> Outputs:
         """Answer a call with ``error``; if it is still under way, it ends, and its callee is interrupted."""
@@ -728,6 +647,10 @@ class Realm:
         if canceled:
             caller.errors[uris.CANCELED] -= 1  # what it is told is ``error``
         return [Delivery((caller,), error), *canceled[1:]]
+
+    def _send(self, outputs: Outputs) -> None:
+        """Send what nobody's request asked for."""
+        self._own_calls.send(self._announce(outputs))
 
     def _announce(self, outputs: Outputs) -> Outputs:
         """Replace announcements by the meta events that tell them."""
