@@ -20,8 +20,8 @@ from realms.auth import (
     Skip,
     authid_of,
     denied,
-    failed,
     is_failure,
+    unavailable,
 )
 from realms.realm import Realm
 from realms.router_calls import Answer
@@ -144,7 +144,7 @@ class Directory:
         """Let a procedure be called; the client waits, and nobody else does."""
         realm = self.realms.get(question.realm or entrant.hello.realm)
         if realm is None:
-            return failed(f"no realm {question.realm!r} here to ask {question.procedure}")
+            return unavailable(f"no realm {question.realm!r} here to ask {question.procedure}")
         later: Later[Decision] = Later()
 
         def answered(answer: Answer) -> None:

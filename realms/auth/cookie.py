@@ -5,7 +5,7 @@ from functools import partial
 
 from msgspec import structs
 
-from realms.auth import Beginning, Identity, Question, Skip, authid_of, denied, failed
+from realms.auth import Beginning, Identity, Question, Skip, authid_of, denied, unavailable, undecided
 from realms.auth.common_config import CookieSettings
 from realms.auth.cookies import NAME, Bound, Cookies
 from realms.auth.dynamic import NOT_ASKED, Asked, Wrong, details_of, fields_of
@@ -67,14 +67,14 @@ class CookieMethod:
         """Let in where the answer gives the cookie's role; any other ends the cookie."""
         who = f"cookie: the authenticator {procedure}"
         if isinstance(answer, Failed) and answer.error in NOT_ASKED:
-            return failed(f"{who} did not answer about {bound.authid!r:.100}: {answer.error}")
-        if isinstance(answer, Failed):
+            return unavailable(f"{who} did not answer about {bound.authid!r:.100}: {answer.error}")
+        if isinstance(answer, Failed) or answer.args in ([None], [False]):
             self._cookies.forget(token)
-            return Skip(f"{who} says no to {bound.authid!r:.100}: {answer.error:.100}")
+            return Skip(f"{who} says no to {bound.authid!r:.100}")
         try:
             role = fields_of(answer.args, answer.kwargs).get("role")
         except Wrong as wrong:
-            return failed(f"{who} answers badly: {wrong}")
+            return undecided(f"{who} answers badly: {wrong}")
         if role != bound.role:
             self._cookies.forget(token)
             return denied(f"{who} gives {bound.authid!r:.100} another role: {role!r:.100}")

@@ -214,6 +214,7 @@ class TestMethod:
         ("answer", "outcome", "stays"),
         [
             (Failed("com.example.gone", ""), Skip, False),
+            (Answered([False], {}), Skip, False),
             (Answered(["boss"], {}), uris.AUTHENTICATION_DENIED, False),
             (Failed(uris.TIMEOUT, ""), uris.AUTHENTICATION_FAILED, True),
             (Answered([7], {}), uris.AUTHENTICATION_FAILED, True),
