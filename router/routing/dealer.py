@@ -165,15 +165,21 @@ class Dealer:
             limit_exceeded: of registrations of a session, or of shapes of wildcard patterns.
         """
         registrations = self._registrations
+        revoked: Outputs = []
+        waiting: list[QueuedCall] = []
         try:
-            revoked: Outputs = []
             if msg.options.get("force_reregister") is not None and replaces(msg.options):
                 registrations.check(callee, msg.options)
                 known = registrations.table.get(msg.options.get("match") or uris.EXACT, msg.procedure)
-                revoked = [] if known is None else self.revoke(known.id, None, uris.REVOKED_REPLACED)
+                if known is not None:
+                    waiting, known.line = known.line, []
+                    revoked = self.revoke(known.id, None, uris.REVOKED_REPLACED)
             registration, created = registrations.add(callee, msg.procedure, msg.options, timestamp)
         except Refused as refused:
             return [refusal(callee, msg, refused)]
+        for queued in waiting:  # calls that waited for those who were replaced
+            queued.asked.registration = registration
+        registration.line += waiting
         registered = Registered(msg.request, registration.id)
         announced = announce_attached(registration, callee, created)
         outputs = [*revoked, Delivery((callee,), registered), *announced]
