@@ -280,9 +280,8 @@ class Dealer:
             return self._call_with_options(caller, msg, now, disclose, trust_level)
         request_id = callee.next_invocation_id
         callee.next_invocation_id = request_id + 1
-        calls[request] = invocations[request_id] = pending = PendingCall(
-            caller, request, callee, request_id, began=now
-        )
+        pending = PendingCall(caller, request, callee, request_id, now)
+        calls[request] = invocations[request_id] = pending
         if self._timeout:
             self._under_way.start_timer(pending, now, self._timeout)
         if msg.kwargs is None and msg.args is not None:
