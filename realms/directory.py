@@ -20,8 +20,8 @@ from realms.auth import (
     Skip,
     authid_of,
     denied,
-    failed,
     is_failure,
+    unavailable,
 )
 from realms.realm import Realm
 from realms.router_calls import Answer
@@ -79,6 +79,10 @@ class Directory:
             why = f"asked for {hello.details.get('authmethods')!r:.100}, the realm offers {offered}"
             return Refusal(uris.NO_MATCHING_AUTH_METHOD, f"this realm offers: {offered}", why)
         return self._begin(Entrant(hello, peer, self._free_session_id(), methods))
+
+    def recognizes(self, cookie: str) -> bool:
+        """Tell whether somebody is known by ``cookie``, in any realm."""
+        return any(realm.cookies.find(cookie) is not None for realm in self.realms.values())
 
     def enter_as(self, identity: Identity, hello: Hello, peer: Peer) -> Admission | Refusal:
         """Answer the HELLO of a component in this process, whose identity is given."""
@@ -140,7 +144,7 @@ class Directory:
         """Let a procedure be called; the client waits, and nobody else does."""
         realm = self.realms.get(question.realm or entrant.hello.realm)
         if realm is None:
-            return failed(f"no realm {question.realm!r} here to ask {question.procedure}")
+            return unavailable(f"no realm {question.realm!r} here to ask {question.procedure}")
         later: Later[Decision] = Later()
 
         def answered(answer: Answer) -> None:

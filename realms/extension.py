@@ -193,7 +193,11 @@ class Host(Protocol):
         """
 
     def is_allowed(self, session: Session, action: Action, uri: str, match: str = EXACT) -> bool:
-        """Tell whether its role lets ``session`` call, register, publish or subscribe ``uri``."""
+        """
+        Tell whether its role lets ``session`` call, register, publish or subscribe ``uri``.
+
+        What the role's permissions leave to an authorizer is refused here, as in ``may_publish``.
+        """
 
 
 class NoSettings(Section, frozen=True, kw_only=True):

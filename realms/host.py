@@ -23,11 +23,12 @@ from realms.own_calls import OwnCalls
 from realms.permissions import Grant, Role
 from realms.procedure_call import Dump
 from realms.world import Cancellable, World
-from router.routing.broker import Broker, Subscription
+from router.routing.broker import Broker
 from router.routing.options import Refused
 from router.routing.outputs import Delivery
 from router.routing.publication import read_publish_options
 from router.routing.session import Session
+from router.routing.subscriptions import Subscription
 from router.wamp.messages import Event, Publish
 from router.wamp.serializers import MSGPACK, Serializer
 from router.wamp.uris import EXACT, INVALID_ARGUMENT, OPTION_DISALLOWED_DISCLOSE_ME

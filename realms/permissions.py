@@ -90,7 +90,7 @@ class Role:
         self.subscribe: dict[tuple[str, str], Grant] = {}  # (match, uri) -> Grant
         self._rules = uri_rules
         self._uri_length = uri_length
-        self._reserved = reserved
+        self._reserved = tuple(dict.fromkeys(reserved))  # some extensions have a name that is reserved
         self._authorizers = authorizers
         self._permissions = config.permissions
         self._table: PatternTable[Permission] = PatternTable(max_shapes=len(config.permissions) + 1)

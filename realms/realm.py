@@ -1,10 +1,9 @@
 """
-A realm: its sessions, what they may do, and the one table from message to method.
+A realm: its sessions, its parts, and what becomes of both when the configuration changes.
 
 Rules of this file:
 
-- Order of a request: request id, authorization, then the broker or the dealer. Authorization
-  is decided here, before routing, and never inside it.
+- What clients ask for is in ``realms.requests``; here they come and go.
 - Everything returns outputs; nothing is sent from here. Announcements become meta events
   here, before the outputs leave.
 - Time is an argument; ids of global scope, the wall clock and the wake-up of the realm's one
@@ -14,7 +13,7 @@ Rules of this file:
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -22,59 +21,46 @@ from typing import Final
 from msgspec import Struct
 
 from realms.auth import Identity
+from realms.auth.cookie import CookieMethod
+from realms.auth.cookie_file import CookieFile, CookieFileRefused
+from realms.auth.cookie_jar import CookieJar
 from realms.auth.methods import methods_of
 from realms.auth.throttle import FailedAttempts
-from realms.authorization.authorizers import Authorizers, Question, given
+from realms.authorization.authorizers import Authorizers
+from realms.authorization.gate import Gate
 from realms.authorization.purge import PURGE, purge
-from realms.authorization.review import Held, Review
+from realms.authorization.review import Review
 from realms.call_times import CallTimes
 from realms.config import RealmConfig
-from realms.extension import Extension
+from realms.extension import Extension, ExtensionError
 from realms.extensions import Change, Extensions
 from realms.history.history import Change as HistoryChange
 from realms.history.history import EventHistory
+from realms.history.history import Permission as HistoryPermission
 from realms.limits import broker_limits, dealer_limits
 from realms.meta_procedures import MetaProcedures
-from realms.own_calls import Desk, OwnCalls, own_call
-from realms.permissions import Grant, Role, compile_roles
+from realms.own_calls import Desk, OwnCalls
+from realms.permissions import compile_roles
 from realms.procedure_call import Procedure
 from realms.reflection import Reflection
-from realms.refusals import (
-    disclosure_refused,
-    error_to,
-    is_old,
-    refusal,
-    still_pending,
-    used_before,
-)
+from realms.requests import Requests, Surroundings
 from realms.router_calls import RouterCalls
 from realms.world import Environment
 from router import __version__
 from router.routing.broker import ON_UNSUBSCRIBE, Broker
 from router.routing.dealer import Dealer
-from router.routing.handshake import Admission, Later, Peer, Refusal, Routes, Undecided
+from router.routing.handshake import Admission, Peer, Refusal
 from router.routing.meta import MetaApi, MetaResult, session_details
 from router.routing.outputs import Announcement, Delivery, Farewell, Outputs
 from router.routing.session import Session
 from router.wamp import features, uris
-from router.wamp.errors import ProtocolViolation
-from router.wamp.ids import MAX_ID
 from router.wamp.messages import (
-    Call,
-    Cancel,
     Error,
     Event,
     Goodbye,
-    Invocation,
     Message,
     Publish,
-    Register,
-    Result,
-    Subscribe,
-    Unregister,
-    Unsubscribe,
     Welcome,
-    Yield,
 )
 
 AGENT: Final = f"Concord/{__version__}"
@@ -84,14 +70,13 @@ ON_DROP: Final = "concord.session.on_drop"
 
 NOTHING: Final[Outputs] = []
 
-NO_LONGER_ALLOWED: Final = "no longer authorized"  # the reason of what a changed role takes away
-
 
 class RealmChange(Struct):
     """What was prepared for a changed configuration, to be taken or undone."""
 
     extensions: Change
     history: HistoryChange
+    cookies: CookieFile | None
 
 
 class Realm:
@@ -117,6 +102,7 @@ class Realm:
         self.sessions: dict[int, Session] = {}
         self.counters: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
+        self._calls_of_the_gone = 0
         self._environment = environment
         self._new_publication_id = environment.new_publication_id
         self._identities: dict[int, Identity] = {}  # session id -> as whom it was let in
@@ -127,14 +113,16 @@ class Realm:
         self.reflection.configure(config.catalogue)
         self.meta.procedures.update(self.reflection.procedures)
         self._own_calls = OwnCalls(environment.world)
-        self.history = EventHistory(config.name, self.broker, environment, self._may_subscribe, self.counters)
-        meta_procedures = MetaProcedures(self.meta, self._carry_out, self.history.procedures)
-        self._meta_desk = Desk(meta_procedures, self._own_calls, None)
         self.authorizers = Authorizers(
             config.name, self.sessions, lambda: self.router_calls, environment.world
         )
-        self._review = Review(self.authorizers, self._is_here)
-        self.procedures: dict[str, Procedure] = {PURGE: partial(purge, self.authorizers)}
+        self._gate = Gate(self.authorizers, environment.world)
+        self._review = Review(self.authorizers, self.broker, self.dealer, self._is_here, self._send)
+        permission = HistoryPermission(self._gate.may_subscribe, self._gate.ask_to_subscribe)
+        self.history = EventHistory(config.name, self.broker, environment, permission, self.counters)
+        meta_procedures = MetaProcedures(self.meta, self._carry_out, self.history.procedures)
+        self._meta_desk = Desk(meta_procedures, self._own_calls, None)
+        self.procedures: dict[str, Procedure] = {PURGE: partial(purge, self)}
         log = environment.world and environment.world.logger("realms.realm")
         self._router_desk = Desk(self, self._own_calls, log)
         self._router_calls: RouterCalls | None = None
@@ -142,18 +130,23 @@ class Realm:
             config.name, extensions, self.sessions, self.broker, self._own_calls, environment
         )
         self.failures = FailedAttempts(config.authentication.failures)
+        self.cookies = CookieJar(config.name, environment.world)
         self._configure(config)
-        self.routes: Routes = {
-            Call: self._call,
-            Yield: self.dealer.yield_,
-            Publish: self._publish,
-            Error: self._error,
-            Cancel: self._cancel,
-            Register: self._register,
-            Unregister: self._unregister,
-            Subscribe: self._subscribe,
-            Unsubscribe: self._unsubscribe,
-        }
+        surroundings = Surroundings(
+            self._announce, self._send, self._is_here, self._wake_in_time, self._purge_what_was_decided_by
+        )
+        self.requests = Requests(
+            self.broker,
+            self.dealer,
+            self._own_calls,
+            self.history,
+            self.authorizers,
+            self._gate,
+            environment,
+            self.counters,
+            surroundings,
+        )
+        self.routes = self.requests.routes
         self._choose_routes()
         self.call_times = CallTimes(self.dealer, self.routes)
 
@@ -201,6 +194,7 @@ class Realm:
         )
         self._identities[session_id] = identity
         self.sessions[session_id] = session
+        self.cookies.admitted(session_id, identity, peer)
         details = {
             "agent": AGENT,
             "realm": self.name,
@@ -229,49 +223,22 @@ class Realm:
         """
         if session.id not in self.sessions:
             return []
+        others = self.cookies.logged_out(session.id) if reason == uris.LOGOUT else []
         outputs, testaments = self._forget(session)
         for testament in testaments:
-            outputs += self._publish_testament(session, testament)
+            outputs += self.requests.publish_testament(session, testament)
         outputs.append(Announcement("wamp.session.on_leave", [session.id, session.authid, session.authrole]))
+        goodbye = Goodbye({"message": "logged out"}, uris.LOGOUT)
+        outputs += [Farewell(self.sessions[other], goodbye) for other in others]
         return self._announce(outputs)
 
     def refuse_payload(self, session: Session, message: Message, error: Error, now: float) -> Outputs:
-        """
-        Answer for a message whose payload cannot be carried: its caller or its sender gets ``error``.
-
-        Raises:
-            ProtocolViolation: no client may send such a message, or its request id.
-        """
-        if not isinstance(message, Call | Publish | Yield | Error):
-            raise ProtocolViolation(f"received {type(message).__name__.upper()} while the session was open")
-        if isinstance(message, Yield | Error):
-            failed = Error(Invocation.CODE, message.request, {}, error.error, error.args)
-            goes_on = isinstance(message, Yield) and message.options.get("progress") is True
-            return self.dealer.error(session, failed, interrupt=goes_on)
-        if isinstance(message, Call) and message.request in session.calls:
-            return self._fail_call(session, error)
-        if isinstance(message, Call) and is_old(session, message.request):
-            return self._continue_call(session, message, now)
-        self._advance(session, message.request)
-        if isinstance(message, Publish) and message.options.get("acknowledge") is not True:
-            return NOTHING
-        session.note_error(error.error)
-        return [Delivery((session,), error)]
+        """See ``Requests.refuse_payload``."""
+        return self.requests.refuse_payload(session, message, error, now)
 
     def undeliverable(self, session: Session, message: Message, size: int, limit: int) -> Outputs:
-        """Tell whoever waits for ``message`` that it is larger than ``session`` takes."""
-        text = f"a message of {size} bytes is more than the receiver takes: {limit}"
-        request: int = getattr(message, "request", 0)
-        if message.CODE == Invocation.CODE:
-            error = Error(Invocation.CODE, request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
-            return self.dealer.undelivered(session, error)
-        if message.CODE == Result.CODE:
-            error = Error(Call.CODE, request, {}, uris.PAYLOAD_SIZE_EXCEEDED, [text])
-            return self._fail_call(session, error)
-        if isinstance(message, Error) and message.error != uris.PAYLOAD_SIZE_EXCEEDED:
-            return error_to(session, message.request_type, request, uris.PAYLOAD_SIZE_EXCEEDED, text)
-        self.counters["events_dropped"] += 1
-        return NOTHING
+        """See ``Requests.undeliverable``."""
+        return self.requests.undeliverable(session, message, size, limit)
 
     def dropped(self, session: Session, count: int) -> Outputs:
         """Tell ``session`` that it was too slow for ``count`` events, if it subscribed to ``ON_DROP``."""
@@ -285,7 +252,7 @@ class Realm:
     def count_calls(self) -> int:
         """Count the calls that were sent to a callee, or taken by a procedure of the realm's own."""
         sent = sum(session.next_invocation_id - 1 for session in self.sessions.values())
-        return self.counters["calls_of_the_gone"] + sent + self._own_calls.begun
+        return self._calls_of_the_gone + sent + self._own_calls.begun
 
     def next_deadline(self) -> float | None:
         """Tell when ``expire`` is due, in seconds of the monotonic clock."""
@@ -298,7 +265,7 @@ class Realm:
 
     def open(self) -> None:
         """
-        Open the event history and the extensions of the configuration.
+        Open the event history, the cookies and the extensions of the configuration.
 
         Raises:
             ExtensionError: one of them refuses; none stays open.
@@ -306,6 +273,7 @@ class Realm:
         change = self.prepare(self.config)
         self.extensions.take(change.extensions)
         self.history.take(change.history)
+        self.cookies.take(change.cookies, self.still_allows)
         self._seat()
         self._choose_routes()
 
@@ -314,19 +282,29 @@ class Realm:
         Open what is new in ``config``; ``reconfigure`` takes it, or ``undo`` takes it back.
 
         Raises:
-            ExtensionError: the event history or an extension refuses; nothing has changed.
+            ExtensionError: the event history, the cookies or an extension refuse; nothing has changed.
         """
         history = self.history.prepare(config.event_history, config.limits)
-        return RealmChange(self.extensions.prepare(config.extensions), history)
+        try:
+            cookies = self.cookies.prepare(config.authentication.cookie)
+        except CookieFileRefused as error:
+            raise ExtensionError(f"realm {self.name!r}: authentication.cookie", str(error)) from None
+        try:
+            return RealmChange(self.extensions.prepare(config.extensions), history, cookies)
+        except ExtensionError:
+            self.cookies.undo(cookies)
+            raise
 
     def undo(self, change: RealmChange) -> None:
         """Take back what was prepared."""
         self.extensions.undo(change.extensions)
+        self.cookies.undo(change.cookies)
 
     def end(self) -> Outputs:
-        """Close the extensions and the event history; outputs: what callers of the extensions are told."""
+        """Close extensions, event history and cookies; outputs: what callers of the extensions are told."""
         outputs = self.extensions.close()
         self.history.close()
+        self.cookies.close()
         return outputs
 
     def reconfigure(self, config: RealmConfig, change: RealmChange | None = None) -> Outputs:
@@ -343,6 +321,7 @@ class Realm:
         ended = self.extensions.take(change.extensions)
         self.history.take(change.history)
         self._configure(config)
+        self.cookies.take(change.cookies, self.still_allows)
         self._choose_routes()
         self.broker.limits = broker_limits(config.limits)
         self.dealer.limits = dealer_limits(config.limits)
@@ -358,7 +337,7 @@ class Realm:
             else:
                 before, session.role = session.role, role
                 session.link.rules = self.slow_consumer
-                outputs += self._revoke(session, role, before)
+                outputs += self._review.of(session, before)
         return self._announce(outputs)
 
     def close(self, reason: str = uris.CLOSE_REALM) -> Outputs:
@@ -376,8 +355,10 @@ class Realm:
         self.roles = compile_roles(config.roles, config.uri_check, config.limits.uri_length, reserved)
         self.authorizers.configure(config.limits.cached_authorizations)
         self.methods = methods_of(config.authentication, self.roles)
+        cookie = self.cookies.settings = config.authentication.cookie
+        if cookie is not None:
+            self.methods["cookie"] = CookieMethod(cookie, self.cookies, self.still_allows)
         self.failures.settings = config.authentication.failures
-        self._strict_ids = config.strict_ids
         self._welcome_roles = features.welcome_roles(config.meta_api.enabled)
         self._own_calls.limit = config.limits.pending_calls_per_session
         self._own_calls.default_timeout = config.limits.call_timeout_ms / 1000
@@ -391,60 +372,12 @@ class Realm:
         desks["concord"] = self._router_desk
 
     def _choose_routes(self) -> None:
-        """Take the short ways of CALL and PUBLISH where no setting needs the long ones."""
-        careful = self._strict_ids or self.limits.call_timeout_ms > 0
-        self.routes[Call] = self._call_with_care if careful else self._call
-        self.routes[Publish] = self._publish_with_care if self.history.entries else self._publish
+        self.requests.choose_routes(self.config.strict_ids, self.limits.call_timeout_ms > 0)
 
-    def _advance(self, session: Session, request: int) -> None:
-        """Check that a request id is new, and remember it (WAMP BP 'IDs', session scope)."""
-        if is_old(session, request):
-            raise used_before(session, request)
-        due = session.last_request_id % MAX_ID + 1
-        if self._strict_ids and request != due:
-            raise ProtocolViolation(f"request id {request} leaves a gap: {due} was due")
-        session.last_request_id = request
-
-    def _call(self, session: Session, msg: Call, now: float) -> Outputs:
-        # The hot path (benchmark: calls): a new request, no options, and a plain grant.
-        role: Role = session.role
-        grant = role.call.get(msg.procedure)
-        request = msg.request
-        if grant is None or not grant.plain or msg.options or request <= session.last_request_id:
-            if grant is None or not grant.own or msg.options or request <= session.last_request_id:
-                return self._call_with_care(session, msg, now)
-            # The same for the realm's own procedures (benchmarks/dstm.py: commits).
-            session.last_request_id = request
-            return self._own_calls.begin(session, msg)
-        session.last_request_id = request
-        return self.dealer.call(session, msg, now)
-
-    def _call_with_care(self, session: Session, msg: Call, now: float) -> Outputs:
-        if is_old(session, msg.request) or own_call(session, msg.request) is not None:
-            return self._continue_call(session, msg, now)
-        self._advance(session, msg.request)
-        role: Role = session.role
-        grant = role.call.get(msg.procedure) or role.may_call(msg.procedure)
-        if grant.asks:
-            question = Question("call", msg.procedure, uris.EXACT, given(msg.options))
-            return self._ask(session, question, partial(self._call_judged, session, msg), now)
-        return self._call_judged(session, msg, grant, now)
-
-    def _call_judged(self, session: Session, msg: Call, grant: Grant, now: float) -> Outputs:
-        if grant.error is not None:
-            return refusal(session, Call.CODE, msg.request, grant)
-        asked = msg.options.get("disclose_me") is True
-        if asked and not grant.may_disclose:
-            return disclosure_refused(session, Call.CODE, msg.request)
-        disclose = True if asked or grant.discloses else None if grant.may_disclose else False
-        if grant.own:
-            outputs = self._own_calls.begin_with_options(session, msg, now)
-        else:
-            outputs = self.dealer.call(session, msg, now, disclose, grant.trust_level)
+    def _wake_in_time(self) -> None:
         deadline = self.next_deadline()
         if deadline is not None:
             self._environment.wake_at(self.name, deadline)
-        return outputs
 
     def _carry_out(self, result: MetaResult) -> None:
         """Do what a meta procedure asks for besides its answer: end sessions, silently or not."""
@@ -452,125 +385,18 @@ class Realm:
         for output in result.outputs:
             if result.silent and isinstance(output, Farewell):
                 outputs += self._forget(output.session)[0]
-        self._own_calls.send(self._announce(outputs + result.outputs))
-
-    def _continue_call(self, session: Session, msg: Call, now: float) -> Outputs:
-        """Take a further CALL of a progressive invocation, or drop one that came too late."""
-        if own_call(session, msg.request) is not None:
-            raise still_pending(msg.request)
-        if msg.request in session.calls:
-            return self.dealer.call(session, msg, now)
-        if msg.request > 0 and session.supports("caller.progressive_call_invocations"):
-            return NOTHING
-        raise used_before(session, msg.request)
-
-    def _error(self, session: Session, msg: Error, now: float) -> Outputs:
-        if msg.request_type != Invocation.CODE:
-            text = f"received ERROR for a request of type {msg.request_type}"
-            raise ProtocolViolation(f"{text}: a client answers INVOCATION (68) alone")
-        return self.dealer.error(session, msg)
-
-    def _cancel(self, session: Session, msg: Cancel, now: float) -> Outputs:
-        call = own_call(session, msg.request)
-        if call is not None:
-            return self._own_calls.cancel(call, msg)
-        return self.dealer.cancel(session, msg)
-
-    def _publish(self, session: Session, msg: Publish, now: float) -> Outputs:
-        # The hot path (benchmarks: fan-out, pairs): a new request and a plain grant.
-        role: Role = session.role
-        grant = role.publish.get(msg.topic)
-        request = msg.request
-        if (
-            grant is None
-            or not grant.plain
-            or self._strict_ids
-            or request <= session.last_request_id
-            or "disclose_me" in msg.options
-        ):
-            return self._publish_with_care(session, msg, now)
-        session.last_request_id = request
-        return self.broker.publish(session, msg, self._new_publication_id())
-
-    def _publish_with_care(self, session: Session, msg: Publish, now: float) -> Outputs:
-        self._advance(session, msg.request)
-        role: Role = session.role
-        grant = role.publish.get(msg.topic) or role.may_publish(msg.topic)
-        if grant.asks:
-            question = Question("publish", msg.topic, uris.EXACT, given(msg.options))
-            return self._ask(session, question, partial(self._publish_judged, session, msg), now)
-        return self._publish_judged(session, msg, grant, now)
-
-    def _publish_judged(self, session: Session, msg: Publish, grant: Grant, now: float) -> Outputs:
-        asked = msg.options.get("disclose_me") is True
-        if grant.error is not None:
-            answer = refusal(session, Publish.CODE, msg.request, grant)
-        elif asked and not grant.may_disclose:
-            answer = disclosure_refused(session, Publish.CODE, msg.request)
-        else:
-            return self._publish_granted(session, msg, grant, asked or grant.discloses)
-        self.counters["publishes_refused"] += 1
-        return answer if msg.options.get("acknowledge") is True else NOTHING
-
-    def _publish_granted(self, session: Session, msg: Publish, grant: Grant, disclose: bool) -> Outputs:
-        """Publish; where a topic has a history, PUBLISHED may have to wait for the disk."""
-        publication = self._new_publication_id()
-        if not self.history.entries and grant.trust_level is None:
-            return self.broker.publish(session, msg, publication, disclose)
-        behind = self.history.refusal(session, msg)
-        if behind:
-            return behind
-        outputs = self.broker.publish_with_options(session, msg, publication, disclose, grant.trust_level)
-        return self.history.acknowledged(session, publication, outputs, self._is_here)
+        self._send(outputs + result.outputs)
 
     def _is_here(self, session: Session) -> bool:
         return session.id in self.sessions
 
-    def _register(self, session: Session, msg: Register, now: float) -> Outputs:
-        self._advance(session, msg.request)
-        match = msg.options.get("match") or uris.EXACT
-        grant = session.role.register.get((match, msg.procedure)) if isinstance(match, str) else None
-        grant = grant or session.role.may_register(msg.procedure, match)
-        if grant.asks:
-            question = Question("register", msg.procedure, match, given(msg.options))
-            return self._ask(session, question, partial(self._register_judged, session, msg), now)
-        return self._register_judged(session, msg, grant, now)
-
-    def _register_judged(self, session: Session, msg: Register, grant: Grant, now: float) -> Outputs:
-        if grant.error is not None:
-            return refusal(session, Register.CODE, msg.request, grant)
-        self._purge_what_was_decided_by(msg.procedure, msg.options.get("match") or uris.EXACT)
-        return self._announce(self.dealer.register(session, msg, self._environment.timestamp()))
-
-    def _unregister(self, session: Session, msg: Unregister, now: float) -> Outputs:
-        self._advance(session, msg.request)
-        return self._announce(self.dealer.unregister(session, msg))
-
-    def _subscribe(self, session: Session, msg: Subscribe, now: float) -> Outputs:
-        self._advance(session, msg.request)
-        match = msg.options.get("match") or uris.EXACT
-        grant = session.role.subscribe.get((match, msg.topic)) if isinstance(match, str) else None
-        grant = grant or session.role.may_subscribe(msg.topic, match)
-        if grant.asks:
-            question = Question("subscribe", msg.topic, match, given(msg.options))
-            return self._ask(session, question, partial(self._subscribe_judged, session, msg), now)
-        return self._subscribe_judged(session, msg, grant, now)
-
-    def _subscribe_judged(self, session: Session, msg: Subscribe, grant: Grant, now: float) -> Outputs:
-        if grant.error is not None:
-            return refusal(session, Subscribe.CODE, msg.request, grant)
-        return self._announce(self.broker.subscribe(session, msg, self._environment.timestamp()))
-
-    def _unsubscribe(self, session: Session, msg: Unsubscribe, now: float) -> Outputs:
-        self._advance(session, msg.request)
-        return self._announce(self.broker.unsubscribe(session, msg))
-
     def _forget(self, session: Session) -> tuple[Outputs, list[Publish]]:
         """Take a session out of every table; give what follows from that, and its testaments."""
         del self.sessions[session.id]
-        self.counters["calls_of_the_gone"] += session.next_invocation_id - 1
+        self._calls_of_the_gone += session.next_invocation_id - 1
         self._identities.pop(session.id, None)
         self.authorizers.forget(session)
+        self.cookies.left(session.id)
         self.extensions.forget(session)
         outputs = self._own_calls.abandon_all(session)
         outputs += self.dealer.leave(session)
@@ -579,118 +405,15 @@ class Realm:
         outputs += self.extensions.left(session)
         return outputs, self.meta.take_testaments(session)
 
-    def _publish_testament(self, session: Session, publish: Publish) -> Outputs:
-        grant = session.role.may_publish(publish.topic)
-        if grant.asks:
-            question = Question("publish", publish.topic, uris.EXACT, given(publish.options))
-            self.authorizers.ask(session, question, partial(self._publish_late, session, publish))
-            return NOTHING
-        return self._testament_judged(session, publish, grant)
-
-    def _publish_late(self, session: Session, publish: Publish, make: Callable[[], Grant]) -> None:
-        self._own_calls.send(self._testament_judged(session, publish, make()))
-
-    def _testament_judged(self, session: Session, publish: Publish, grant: Grant) -> Outputs:
-        if grant.error is not None:
-            return NOTHING
-        disclose = grant.discloses or (grant.may_disclose and publish.options.get("disclose_me") is True)
-        publication = self._new_publication_id()
-        return self.broker.publish_testament(session, publish, publication, disclose, grant.trust_level)
-
-    def _ask(
-        self, session: Session, question: Question, go_on: Callable[[Grant, float], Outputs], now: float
-    ) -> Outputs:
-        """
-        Go on with what the authorizer of a session's role has decided.
-
-        Raises:
-            Undecided: it has to be asked.
-        """
-        known = self.authorizers.known(session, question)
-        if known is not None:
-            return go_on(known, now)
-        raise Undecided(self._later(session, question, go_on))
-
-    def _later(
-        self, session: Session, question: Question, go_on: Callable[[Grant, float], Outputs]
-    ) -> Later[Outputs]:
-        """Ask the authorizer; if the session's role is configured anew meanwhile, decide anew."""
-        later: Later[Outputs] = Later()
-        asked: Role = session.role
-
-        def decided(make: Callable[[], Grant]) -> None:
-            later.decide(lambda: outputs(make))
-
-        def outputs(make: Callable[[], Grant]) -> Outputs | Later[Outputs]:
-            assert self._environment.world is not None
-            role: Role = session.role
-            if role is asked:
-                grant = make()
-            else:
-                grant = role.judge(question.action, question.uri, question.match).grant
-            if grant.asks:
-                return self._later(session, question, go_on)
-            return go_on(grant, self._environment.world.now())
-
-        later.source = self.authorizers.ask(session, question, decided)
-        return later
-
     def _purge_what_was_decided_by(self, procedure: str, match: str) -> None:
         """Forget what an authorizer has decided that is being registered: it may decide otherwise now."""
         again = {role.name for role in self.roles.values() if role.is_asked_by(procedure, match)}
         if again:
             self.authorizers.purge(lambda who, what: what[0] in again)
 
-    def _may_subscribe(self, session: Session, topic: str, match: str) -> Grant:
-        """Decide without asking an authorizer: of its decisions, those that are remembered count."""
-        role: Role = session.role
-        grant = role.subscribe.get((match, topic)) or role.may_subscribe(topic, match)
-        if grant.asks:
-            return self.authorizers.known(session, Question("subscribe", topic, match, {})) or grant
-        return grant
-
-    def _revoke(self, session: Session, role: Role, before: Role) -> Outputs:
-        """
-        Take from ``session`` what its role may no longer hold.
-
-        What an authorizer decides, it is asked about again where the role has changed.
-        """
-        outputs: Outputs = []
-        for subscription in list(session.subscriptions.values()):
-            topic, match = subscription.topic, subscription.match
-            take = partial(self.broker.revoke, subscription.id, session, NO_LONGER_ALLOWED)
-            question = Question("subscribe", topic, match, {})
-            outputs += self._keep_or_take(session, role.may_subscribe(topic, match), before, question, take)
-        for registration in list(session.registrations.values()):
-            procedure, match = registration.procedure, registration.match
-            take = partial(self.dealer.revoke, registration.id, session, NO_LONGER_ALLOWED)
-            question = Question("register", procedure, match, {})
-            outputs += self._keep_or_take(
-                session, role.may_register(procedure, match), before, question, take
-            )
-        return outputs
-
-    def _keep_or_take(
-        self, session: Session, grant: Grant, before: Role, question: Question, take: Callable[[], Outputs]
-    ) -> Outputs:
-        role: Role = session.role
-        if not grant.asks:
-            return take() if grant.error is not None else NOTHING
-        if role.config != before.config:
-            send = self._own_calls.send
-            self._review.add(Held(session, role, question, lambda: send(self._announce(take()))))
-        return NOTHING
-
-    def _fail_call(self, caller: Session, error: Error) -> Outputs:
-        """Answer a call with ``error``; if it is still under way, it ends, and its callee is interrupted."""
-        call = own_call(caller, error.request)
-        caller.note_error(error.error)
-        if call is not None:
-            return [Delivery((caller,), error), *self._own_calls.abandon(call)]
-        canceled = self.dealer.cancel(caller, Cancel(error.request, {}))
-        if canceled:
-            caller.errors[uris.CANCELED] -= 1  # what it is told is ``error``
-        return [Delivery((caller,), error), *canceled[1:]]
+    def _send(self, outputs: Outputs) -> None:
+        """Send what nobody's request asked for."""
+        self._own_calls.send(self._announce(outputs))
 
     def _announce(self, outputs: Outputs) -> Outputs:
         """Replace announcements by the meta events that tell them."""

@@ -140,7 +140,7 @@ def _check(options: argparse.Namespace) -> int:
     from router.tap import default_directory, load_or_exit
 
     directory = options.directory or default_directory()
-    load_or_exit(directory)
+    load_or_exit(directory, warn=True)
     sys.stdout.write(f"{directory}: good\n")
     return 0
 

@@ -100,6 +100,7 @@ def load(
     _check_anonymous_access(node, realms)
     _warn_of_certificates(node, realms)
     _check_realms_of_authenticators(realms)
+    _check_cookies(node, realms)
 
     documents: list[Document[Any]] = [node, *realms]
     problems = [problem for document in documents for problem in document.problems]
@@ -146,6 +147,16 @@ def _check_realms_of_transports(node: Document[NodeConfig], realms: list[Documen
         for path, name in node.select("transports", None, *keys, None):
             if name not in names:
                 node.add(path, f"unknown realm {quoted(str(name))}{did_you_mean(str(name), names)}")
+
+
+def _check_cookies(node: Document[NodeConfig], realms: list[Document[RealmConfig]]) -> None:
+    """Warn where nobody could ever have a cookie."""
+    setting = [path[:2] for path, _ in node.select("transports", None, "cookie")]
+    served: list[Any] = [node.values.get((*path, "realms")) or () for path in setting]
+    for realm in realms:
+        path = ("authentication", "cookie")
+        if path in realm.values and not any(not names or name_of(realm) in names for names in served):
+            realm.warn(path, "no WebSocket transport that serves this realm sets a cookie (router.yaml)")
 
 
 def _check_realms_of_authenticators(realms: list[Document[RealmConfig]]) -> None:

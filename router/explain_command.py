@@ -85,9 +85,12 @@ def _document(configuration: Any, directory: Path, realm: str) -> Any:
     from realms.config import name_of, read_realm
     from router.configuration import SecretSources
 
-    files = (file for file in configuration.files if file.parent == configuration.realms_directory)
-    for file in files:
-        document = read_realm(file, SecretSources(directory, os.environ), configuration.extensions)
+    for file in configuration.files:
+        if file.parent != configuration.realms_directory:
+            continue
+        inside = file.is_relative_to(configuration.directory)  # then show it as the command line names it
+        shown = directory / file.relative_to(configuration.directory) if inside else file
+        document = read_realm(shown, SecretSources(directory, os.environ), configuration.extensions)
         if name_of(document) == realm:
             return document
     raise LookupError(f"the file of the realm {realm} is gone")
@@ -172,7 +175,16 @@ class _Lines:
                 notes.append(_DISCLOSURE[verdict.permission.disclosure])
             if options.action == "call" and is_in(options.uri, RESERVED):
                 notes.append("the router answers such calls itself; an extension may refuse by its own rules")
+            if options.action == "call" and options.uri.startswith("concord."):
+                notes.append(self._operators())
         return notes
+
+    def _operators(self) -> str:
+        roles = self._document.value.management.roles
+        place = self._place(("management", "roles"))
+        if self._options.role in roles:
+            return f"{place} has the role: it may do what operators do"
+        return f"{place} does not have the role: what is for operators is refused"
 
     def _place(self, path: tuple[str | int, ...]) -> str:
         from router.configuration import path_text

@@ -140,7 +140,7 @@ class Node(Service):
         self._loops.clear()
         closed = [maybeDeferred(port.stopListening) for port in self.ports.values()]
         self.ports.clear()
-        closed.append(self.webhooks.stop())
+        closed.append(maybeDeferred(self.webhooks.stop))
         for realm in self.directory.realms.values():
             self.turn.deliver(realm.close(uris.SYSTEM_SHUTDOWN))
         self._close_extensions(self.directory.realms.values())
@@ -340,11 +340,13 @@ class Node(Service):
         realms.update(opened)
         for name, change in changes.items():
             self.turn.deliver(realms[name].reconfigure(configuration.realms[name], change))
+        told = {(warning.path, warning.message) for warning in self.configuration.warnings}
+        new = [warning for warning in configuration.warnings if (warning.path, warning.message) not in told]
         self.configuration = configuration
         self.webhooks.update(configuration.realms)
         self.management.seat()
         self.log.info("configuration reloaded; realms: {realms}", realms=", ".join(realms) or "none")
-        for warning in configuration.warnings:
+        for warning in new:
             self.log.warn("{warning}", warning=warning)
         return ""
 
@@ -410,8 +412,10 @@ def describe(settings: Any, port: Any) -> str:
     serializers = ", ".join(settings.serializers)
     if not isinstance(settings, WebSocketTransport):
         return f"RawSocket {scheme}://{place} ({serializers})"
-    page = "" if settings.page == "none" else f", page http{'s' if secure else ''}://{place}/"
-    return f"WebSocket ws{'s' if secure else ''}://{place}{settings.path} ({serializers}){page}"
+    site = f"http{'s' if secure else ''}://{place}"
+    page = "" if settings.page == "none" else f", page {site}/"
+    bridge = "" if settings.bridge is None else f", calls and events by HTTP {site}{settings.bridge.path}"
+    return f"WebSocket ws{'s' if secure else ''}://{place}{settings.path} ({serializers}){page}{bridge}"
 
 
 def _cannot_listen(settings: Any, outcome: list[Any]) -> None:

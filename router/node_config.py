@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from router import client_certificates, endpoint_strings
 from router.client_certificates import ClientCertificate
 from router.configuration import Document, Path, Secret, SecretSources, Section, path_text, quoted, read
+from router.cookie_config import TransportCookie
 from router.metrics.config import Metrics
 from router.web.bridge.config import Bridge
 
@@ -249,6 +250,9 @@ class WebSocketTransport(Section, frozen=True, kw_only=True, tag_field="type", t
     connections: Connections = 20_000
     heartbeat: Annotated[Heartbeat, Meta(description="Pings.")] = Heartbeat()
     client_certificate: AskForCertificate = None
+    cookie: Annotated[
+        TransportCookie | None, Meta(description="Sets a cookie; without this section none is.")
+    ] = None
     proxy_protocol: ProxyProtocol = False
     trusted_proxies: Annotated[
         tuple[Annotated[str, Meta(extra={"check": _check_network})], ...],
@@ -355,6 +359,7 @@ def read_node(file: FilePath, secrets: SecretSources) -> Document[NodeConfig]:
     _check_pages(document)
     _check_mounts(document)
     _check_client_certificates(document)
+    _check_cookies(document)
     if document.value is not None and not document.problems:
         document.value = _completed(document.value, file.parent)
     return document
@@ -394,6 +399,19 @@ def _check_pages(document: Document[NodeConfig]) -> None:
         page = page_directory(str(value), document.file.parent)
         if page not in PAGES and not FilePath(page).is_dir():
             document.add(path, f"no directory {page} (allowed: {', '.join(PAGES)}, or a directory)")
+
+
+def _check_cookies(document: Document[NodeConfig]) -> None:
+    for path, transport in _transports(document):
+        if not isinstance(transport, WebSocketTransport) or transport.cookie is None:
+            continue
+        cookie = transport.cookie
+        problem = cookie.problem()
+        if problem is not None:
+            document.add((*path, "cookie"), problem)
+        elif cookie.same_site == "none" and "*" in transport.allowed_origins:
+            text = "with same_site: none, every web page could join as its visitors: set allowed_origins"
+            document.add((*path, "cookie"), text)
 
 
 def _check_mounts(document: Document[NodeConfig]) -> None:

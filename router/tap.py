@@ -45,15 +45,19 @@ def default_directory() -> Path:
     return here if (here / "router.yaml").is_file() else DEFAULT_DIRECTORY
 
 
-def load_or_exit(directory: Path) -> Configuration:
-    """Load a configuration; report every problem on standard error and exit with 1 where there is one."""
+def load_or_exit(directory: Path, warn: bool = False) -> Configuration:
+    """
+    Load a configuration; report every problem on standard error and exit with 1 where there is one.
+
+    With ``warn``, warnings too: a router that starts has them in its log.
+    """
     try:
         configuration = load(directory)
     except ConfigurationError as error:
         count = len(error.problems)
         sys.stderr.write(f"{error}\n{count} problem{'s' if count != 1 else ''}: nothing was started\n")
         raise SystemExit(1) from None
-    for warning in configuration.warnings:
+    for warning in configuration.warnings if warn else ():
         sys.stderr.write(f"warning: {warning}\n")
     return configuration
 
@@ -85,7 +89,7 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         directory = Path(self["config"]) if self["config"] else default_directory()
-        self.configuration = load_or_exit(directory)
+        self.configuration = load_or_exit(directory, warn=self["check"])
         if self["check"]:
             sys.stdout.write(f"{directory}: good\n")
             raise SystemExit(0)

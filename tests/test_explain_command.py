@@ -28,6 +28,10 @@ roles:
     authorizer: org.authorize
     authorization: {first: authorizer}
     permissions: [{uri: com., match: prefix, allow: [call]}]
+  operator: &operator {permissions: [{uri: concord., match: prefix, allow: [call]}]}
+  curious: *operator
+management:
+  roles: [operator]
 """
 
 
@@ -100,6 +104,15 @@ def test_reserved_uris(explain: Any) -> None:
     _, lines = explain("clerk", "call", "wamp.session.count")
     assert lines[0] == "allowed: role 'clerk' may call 'wamp.session.count'"
     assert lines[-1].startswith("  the router answers such calls itself")
+
+
+def test_what_is_for_operators(explain: Any) -> None:
+    """A permission alone makes nobody an operator."""
+    _, lines = explain("operator", "call", "concord.realms")
+    assert lines[-1] == "  FILE:21:3: management.roles has the role: it may do what operators do"
+    _, lines = explain("curious", "call", "concord.realms")
+    assert lines[0] == "allowed: role 'curious' may call 'concord.realms'"
+    assert lines[-1].endswith("management.roles does not have the role: what is for operators is refused")
 
 
 def test_what_is_not_valid(explain: Any) -> None:

@@ -94,7 +94,9 @@ LAYERS: dict[str, set[str]] = {
     "router.web.bridge.config": {CONFIGURATION},
     "router.web.bridge.nonces": set(),
     "router.endpoint_strings": {CONFIGURATION},
+    "router.cookie_config": {CONFIGURATION},
     "router.node_config": {
+        "router.cookie_config",
         *(CONFIGURATION, WAMP, "router.endpoint_strings"),
         *("router.client_certificates", "router.web.bridge.config", "router.metrics.config"),
     },

@@ -65,7 +65,8 @@ def realm(generation: int) -> dict[str, Any]:
         {"uri": "", "match": "prefix", "allow": EVERYTHING},
         {"uri": f"com.example.generation{generation}.", "match": "prefix", "allow": []},
     ]
-    return {**OPEN, "roles": {"anonymous": {"permissions": permissions}, f"role{generation}": {}}}
+    role = {"permissions": [{"uri": "com.example.", "match": "prefix", "allow": ["call"]}]}
+    return {**OPEN, "roles": {"anonymous": {"permissions": permissions}, f"role{generation}": role}}
 
 
 @asynchronous

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from processes import PATIENCE, Running, run
-from test_command import FREE, REALM, write
+from test_command import FREE, REALM, WARNING, write
 
 from router import __version__
 
@@ -89,7 +89,8 @@ class TestInTheForeground:
             until_listening(router)
             router.stop()
         assert router.lines == []
-        assert (tmp_path / "r.log").read_text() == ""
+        (line,) = (tmp_path / "r.log").read_text().splitlines()
+        assert line.endswith(WARNING.removeprefix("warning: ").rstrip())
 
 
 def until_listening(router: Running) -> None:
@@ -154,7 +155,7 @@ def test_check_starts_nothing(tmp_path: Path) -> None:
     """0 for a good configuration; 1 for another one, with every problem and its place."""
     directory = write(tmp_path, FREE, realm1=REALM)
     good = run("twistd", "router", "--check", "--config", "myrouter", cwd=tmp_path)
-    assert (good.returncode, good.stdout, good.stderr) == (0, "myrouter: good\n", "")
+    assert (good.returncode, good.stdout, good.stderr) == (0, "myrouter: good\n", WARNING)
     (directory / "router.yaml").write_text("transport: []\nlogs: {}\n")
     bad = run("twistd", "router", "--check", "--config", "myrouter", cwd=tmp_path)
     assert bad.returncode == 1

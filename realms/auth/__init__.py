@@ -30,6 +30,7 @@ class Identity(Struct, frozen=True, kw_only=True):
     authmethod: str
     authprovider: str = "static"
     authextra: Mapping[str, Any] | None = None
+    proved_by: str | None = None  # with a cookie: the method that once let in
 
 
 class Proof(Struct, frozen=True):
@@ -87,14 +88,26 @@ def denied(why: str) -> Refusal:
     return Refusal(uris.AUTHENTICATION_DENIED, _UNTOLD, why)
 
 
-def is_failure(refusal: Refusal) -> bool:
-    """Tell whether somebody tried to be somebody; a HELLO that says too little is told what it lacks."""
-    return refusal.reason == uris.AUTHENTICATION_DENIED and refusal.text == _UNTOLD
-
-
-def failed(why: str) -> Refusal:
-    """Refuse because it could not be decided, for a reason that the client is not told."""
+def undecided(why: str) -> Refusal:
+    """Refuse because what was decided is none, for a reason that the client is not told."""
     return Refusal(uris.AUTHENTICATION_FAILED, _UNTOLD, why)
+
+
+def is_failure(refusal: Refusal) -> bool:
+    """
+    Tell whether somebody tried to be somebody.
+
+    A HELLO that says too little, and who could not be judged, are told so.
+    """
+    return refusal.text == _UNTOLD and refusal.reason in (
+        uris.AUTHENTICATION_DENIED,
+        uris.AUTHENTICATION_FAILED,
+    )
+
+
+def unavailable(why: str) -> Refusal:
+    """Refuse because nobody could decide, for a reason that the client is not told."""
+    return Refusal(uris.AUTHENTICATION_FAILED, "authentication is not possible now", why)
 
 
 def missing_authid() -> Refusal:

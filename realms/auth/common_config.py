@@ -1,6 +1,6 @@
 """What the methods of authentication have in common: the sections, and keys, that belong to none alone."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -79,3 +79,24 @@ class Failures(Section, frozen=True, kw_only=True):
         int,
         Meta(description="Budgets that are remembered; the oldest are forgotten.", ge=100, le=10_000_000),
     ] = 30_000
+
+
+class CookieSettings(Authenticated, frozen=True, kw_only=True):
+    """
+    Browsers that come back are who they were, without a proof. A WebSocket transport must set the cookies.
+    """
+
+    lifetime_ms: Annotated[
+        int,
+        Meta(description="Time from the proof until it has to be given again.", ge=60_000, le=31_536_000_000),
+    ] = 604_800_000
+    cookies: Annotated[
+        int, Meta(description="Cookies of the realm; the oldest are forgotten.", ge=1, le=10_000_000)
+    ] = 100_000
+    cookies_per_authid: Annotated[
+        int, Meta(description="Cookies of one `authid`, likewise.", ge=1, le=1_000_000)
+    ] = 100
+    store: Annotated[
+        Literal["memory", "sqlite"],
+        Meta(title="store", description="`sqlite` keeps them over a restart, below the node's `data_dir`."),
+    ] = "memory"

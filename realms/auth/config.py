@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta
 
 from realms.auth import keys
-from realms.auth.common_config import Authenticated, Failures
+from realms.auth.common_config import Authenticated, CookieSettings, Failures
 from router.configuration import Document, Path, Secret, Section, path_text, quoted
 
 
@@ -290,6 +290,9 @@ class Authentication(Section, frozen=True, kw_only=True):
     cryptosign: Annotated[Cryptosign | None, Meta(description="By a key pair.")] = None
     tls: Annotated[Tls | None, Meta(description="By a TLS certificate.")] = None
     signature: Annotated[Signature | None, Meta(description="By signed HTTP requests.")] = None
+    cookie: Annotated[
+        CookieSettings | None, Meta(description="By a cookie, after another method has let in.")
+    ] = None
     failures: Annotated[Failures, Meta(description="Limits of failures.")] = Failures()
 
 

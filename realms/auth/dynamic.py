@@ -7,9 +7,9 @@ Rules of this file:
   made of it for this client alone: what that method demands of a configured client, it demands of this one.
 - Who answers is asked with HELLO, so that its answer makes the challenge; for a ticket with
   AUTHENTICATE, so that it sees the ticket.
-- Nothing but a good answer lets in. An error of the procedure is a "no"; a name that it does not
-  know is challenged like the others, and refused after its proof. Where it could not be asked, or
-  answers nonsense, the client gets ``wamp.error.authentication_failed``.
+- Nothing but a good answer lets in. An error of the procedure, null and false are a "no"; a name that it
+  does not know is challenged like the others, and refused after its proof. Where it could not be asked,
+  or answers nonsense, the client gets ``wamp.error.authentication_failed``.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -29,8 +29,9 @@ from realms.auth import (
     Verdict,
     authid_of,
     denied,
-    failed,
     missing_authid,
+    unavailable,
+    undecided,
 )
 from realms.auth.common_config import Authenticated
 from realms.auth.config import Authentication, check_authentication, check_name
@@ -48,7 +49,7 @@ PROVIDER: Final = "dynamic"
 _NAMED: Final = frozenset({"ticket", "wampcra", "scram"})
 
 # The procedure did not answer: it is missing, late, gone, or too busy.
-_NOT_ASKED: Final = frozenset(
+NOT_ASKED: Final = frozenset(
     {
         uris.NO_SUCH_PROCEDURE,
         uris.TIMEOUT,
@@ -154,13 +155,15 @@ class DynamicMethod:
         """Give a ``Verdict`` about a ticket; about others what ``begin`` gives."""
         if isinstance(answer, Failed):
             what = f"{answer.error}: {answer.text}" if answer.text else answer.error
-            if answer.error in _NOT_ASKED:
-                return failed(self._why(f"did not answer: {what:.200}"))
+            if answer.error in NOT_ASKED:
+                return unavailable(self._why(f"did not answer: {what:.200}"))
             return self._turned_away(asked, self._why(f"says no: {what:.200}"))
+        if answer.args in ([None], [False]):
+            return self._turned_away(asked, self._why("says no"))
         try:
             return self._accepted(asked, fields_of(answer.args, answer.kwargs))
         except Wrong as wrong:
-            return failed(self._why(f"answers badly: {wrong!s:.500}"))
+            return undecided(self._why(f"answers badly: {wrong!s:.500}"))
 
     def _why(self, text: str) -> str:
         return f"{self.name}: the authenticator {self._section.authenticator} {text}"

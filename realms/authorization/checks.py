@@ -45,7 +45,7 @@ def check_authorizers(document: Document[Any]) -> None:
 
 def warn_of_roles(document: Document[Any], extensions: tuple[str, ...]) -> None:
     """Warn of roles that may do everything or nothing, and of permissions that never decide."""
-    reserved = RESERVED + tuple(f"{name}." for name in extensions)
+    reserved = tuple(dict.fromkeys((*RESERVED, *(f"{name}." for name in extensions))))
     for path, role in document.select("roles", None):
         if grants_everything(role):
             document.warn(path, "may do everything that no other permission of it excepts")

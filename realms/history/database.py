@@ -121,7 +121,7 @@ class Database:
 
         Raises:
             sqlite3.Error: nothing was written.
-            DatabaseRefused: the file is gone, or another one.
+            DatabaseRefused: the file is gone, or another one, or somebody else writes into it.
         """
         with self._write_lock:
             try:
@@ -272,6 +272,8 @@ def _write(connection: sqlite3.Connection, batch: Batch) -> None:
         for event in batch.events
         for body in (encode_body(event.body),)
     ]
+    if rows and _row(connection, "last", batch.history)[0] >= batch.events[0].seq:
+        raise DatabaseRefused("another router writes into the same file: each needs a data_dir of its own")
     if rows or batch.lost:
         connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", rows)
         last = batch.events[-1].seq if rows else 0

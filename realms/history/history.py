@@ -35,12 +35,13 @@ from realms.history.query import KEYWORDS, Page, Query, read_query, timestamp
 from realms.permissions import Grant
 from realms.procedure_call import Procedure, ProcedureCall
 from realms.world import Cancellable, Environment, World
-from router.routing.broker import Broker, Subscription
+from router.routing.broker import Broker
 from router.routing.matching import PatternTable
 from router.routing.options import Refused
 from router.routing.outputs import Delivery, Outputs
 from router.routing.publication import Publication
 from router.routing.session import Session
+from router.routing.subscriptions import Subscription
 from router.wamp import uris
 from router.wamp.messages import Error, Publish, Published
 
@@ -50,8 +51,19 @@ MIN_SWEEP_SECONDS: Final = 1.0  # between two looks for what is too old
 MAX_SWEEP_SECONDS: Final = 60.0
 MAX_CACHED: Final = 10_000  # topics whose histories are remembered
 
-MayGet = Callable[[Session, str, str], Grant]  # session, topic, match -> may it subscribe
 Key = tuple[str, str, str]  # match, uri, store
+
+
+class Permission(Struct, frozen=True):
+    """
+    Whether a session may subscribe: ``of(session, topic, match)`` is the grant.
+
+    Where that ``asks``, ``ask`` lets an authorizer decide: it has the last argument called in a later turn
+    with what makes the grant.
+    """
+
+    of: Callable[[Session, str, str], Grant]
+    ask: Callable[[Session, str, str, Callable[[Callable[[], Grant]], object]], Cancellable]
 
 
 class Entry(Struct, eq=False):
@@ -89,7 +101,7 @@ class EventHistory:
         realm: str,
         broker: Broker,
         environment: Environment,
-        may_get: MayGet,
+        permission: Permission,
         counters: Counter[str],
     ) -> None:
         self.entries: dict[Key, Entry] = {}
@@ -97,7 +109,7 @@ class EventHistory:
         self._realm = realm
         self._broker = broker
         self._environment = environment
-        self._may_get = may_get
+        self._permission = permission
         self._counters = counters  # history_lost: events that could not be kept, for each history
         self._limits = Limits()
         self._table: PatternTable[Entry] = PatternTable()
@@ -229,17 +241,21 @@ class EventHistory:
             unavailable: the file cannot be read.
         """
         try:
-            reading = self._asked(call)
-            if len(self._readings) >= self._limits.history_reads:
-                text = f"limit history_reads={self._limits.history_reads} is reached"
-                raise Refused(uris.LIMIT_EXCEEDED, text)
+            subscription = self._subscription(call)
         except Refused as refused:
             call.error(refused.error, refused.text)
             return
-        if isinstance(reading.entry.store, Line) and self._journal is not None:
-            self._journal.after(lambda _: self._read(reading))
+        session = call.session
+        if session.id in subscription.sessions:
+            self._judged(call, subscription, None)  # it gets the events as they come
+            return
+        topic, match = subscription.topic, subscription.match
+        grant = self._permission.of(session, topic, match)
+        if grant.asks:
+            decided = partial(self._decided, call, subscription)
+            call.on_cancel = self._permission.ask(session, topic, match, decided).cancel
         else:
-            self._read(reading)
+            self._judged(call, subscription, grant)
 
     @property
     def _world(self) -> World:
@@ -282,9 +298,30 @@ class EventHistory:
             self._entries_of[topic] = found
         return found
 
-    def _asked(self, call: ProcedureCall) -> Reading:
-        """Check the arguments of a call, and find out whose history it asks for."""
-        args, kwargs, session = call.args, call.kwargs, call.session
+    def _decided(self, call: ProcedureCall, subscription: Subscription, make: Callable[[], Grant]) -> None:
+        call.on_cancel = None
+        self._judged(call, subscription, make())
+
+    def _judged(self, call: ProcedureCall, subscription: Subscription, grant: Grant | None) -> None:
+        """Go on with a call whose permission is known; ``None``: it needs none."""
+        try:
+            if grant is not None and grant.error is not None:
+                raise Refused(grant.error, grant.text)
+            reading = self._reading(call, subscription)
+            if len(self._readings) >= self._limits.history_reads:
+                text = f"limit history_reads={self._limits.history_reads} is reached"
+                raise Refused(uris.LIMIT_EXCEEDED, text)
+        except Refused as refused:
+            call.error(refused.error, refused.text)
+            return
+        if isinstance(reading.entry.store, Line) and self._journal is not None:
+            self._journal.after(lambda _: self._read(reading))
+        else:
+            self._read(reading)
+
+    def _subscription(self, call: ProcedureCall) -> Subscription:
+        """Check the names of the arguments, and find the subscription that the call is about."""
+        args, kwargs = call.args, call.kwargs
         if len(args) > 1:
             raise Refused(uris.INVALID_ARGUMENT, f"{len(args)} positional arguments, not at most 1")
         for name, value in kwargs.items():
@@ -299,15 +336,16 @@ class EventHistory:
         subscription = self._broker.get(number)
         if subscription is None:
             raise Refused(uris.NO_SUCH_SUBSCRIPTION, f"no subscription {number} in this realm")
-        topic, match = subscription.topic, subscription.match
-        grant = self._may_get(session, topic, match)
-        if grant.error is not None:
-            raise Refused(grant.error, grant.text)
+        return subscription
+
+    def _reading(self, call: ProcedureCall, subscription: Subscription) -> Reading:
+        """Check what the call asks for, and find the history that has it."""
+        session = call.session
         limits = self._limits
         query = read_query(
-            kwargs,
-            match,
-            topic,
+            call.kwargs,
+            subscription.match,
+            subscription.topic,
             session.authid,
             session.authrole,
             limits.history_events_per_call,

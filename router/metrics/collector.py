@@ -40,6 +40,12 @@ ABOUT: Final = {
     "oversized_incoming": ("oversized_incoming", "Messages from clients that were longer than allowed."),
     "oversized_outgoing": ("oversized_outgoing", "Messages that were longer than their receiver takes."),
     "throttled": ("throttled", "Times that a session sent more messages in a second than it may."),
+    "http_requests": ("http_requests", "Requests to HTTP bridges."),
+    "webhooks_delivered": ("webhooks_delivered", "Events that a webhook took."),
+    "webhooks_retried": ("webhooks_retried", "Attempts of webhooks that are tried again."),
+    "webhooks_failed": ("webhooks_failed", "Events that a webhook did not take."),
+    "webhooks_dropped": ("webhooks_dropped", "Events that did not fit into the queue of a webhook."),
+    "webhooks_lost": ("webhooks_lost", "Events for webhooks that a stop or a reload left over."),
     "slow_consumers_disconnected": ("slow_consumers_disconnected", "Sessions that read too slowly."),
     "defects": ("defects", "Mistakes of the router itself; each is in the log."),
 }
@@ -48,9 +54,8 @@ ABOUT_REALMS: Final = {
     "events_dropped": ("events_dropped", "Events that did not reach a slow consumer."),
     "history_lost": ("history_lost", "Events that a durable event history could not keep."),
     "publishes_refused": ("publishes_refused", "Publications that were not allowed."),
+    "joins_throttled": ("joins_throttled", "Sessions that were refused unheard after too many failures."),
 }
-# Counted for each realm, and by the node once more.
-OF_REALMS_ALONE: Final = {"events_dropped"}
 
 
 class NodeCollector(Collector):
@@ -64,8 +69,8 @@ class NodeCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Give every metric, as it is now."""
         yield _gauge("info", "The router's version.", [({"version": __version__}, 1)])
-        yield from self._of_the_node()
         readings = realm_readings(self._node)
+        yield from self._of_the_node({*ABOUT_REALMS, *(name for r in readings for name in r.counters)})
         yield from _of_realms(readings)
         yield from _counters_of_realms(readings)
         yield _errors(readings)
@@ -76,14 +81,15 @@ class NodeCollector(Collector):
         """Say nothing beforehand: realms come and go."""
         return []
 
-    def _of_the_node(self) -> Iterator[Metric]:
+    def _of_the_node(self, of_realms: set[str]) -> Iterator[Metric]:
+        """Give the node's own; what realms count as well is told for each of them, and not once more."""
         node = self._node
         listeners = [
             ({"transport": listener.settings.name}, len(listener.connections)) for listener in node.listeners
         ]
         yield _gauge("connections", "Open connections.", listeners)
         counted = dict.fromkeys(ABOUT, 0) | dict(node.counters)
-        for name in sorted(counted.keys() - OF_REALMS_ALONE):
+        for name in sorted(counted.keys() - of_realms):
             called, help_text = ABOUT.get(name, (name, f"Counter {name} of the router."))
             yield _counter(called, help_text, [({}, counted[name])])
         delay = HistogramMetricFamily(
@@ -133,6 +139,7 @@ def _of_realms(readings: Iterable[RealmReading]) -> Iterator[Metric]:
         "registrations": ("registrations", "Registrations."),
         "subscriptions": ("subscriptions", "Subscriptions, each of one topic or pattern."),
         "pending_calls": ("pending_calls", "Calls that wait for their answer."),
+        "queued_calls": ("queued_calls", "Calls that wait for a callee with room."),
         "queued_bytes": ("queued_bytes", "Bytes that wait for sessions which do not take them."),
         "slow_consumers": ("slow_consumers", "Sessions for which something is queued."),
     }

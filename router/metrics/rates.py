@@ -48,7 +48,7 @@ def numbers_of(reading: RealmReading) -> dict[str, Any]:
     stats: dict[str, Any] = {
         name: getattr(reading, name)
         for name in (
-            *("realm", "sessions", "registrations", "subscriptions", "pending_calls"),
+            *("realm", "sessions", "registrations", "subscriptions", "pending_calls", "queued_calls"),
             *("calls", "events", "queued_bytes", "slow_consumers"),
         )
     }

@@ -4,7 +4,7 @@ What is read of a realm and of a node when somebody asks for metrics.
 Rules of this file:
 
 - Nothing is counted here. The counters stand where things happen, and are read when they are asked for.
-- A reading costs as much as there are sessions, and looks at nothing else that grows.
+- A reading costs as much as there are sessions and registrations, and looks at nothing else that grows.
 """
 
 from collections import Counter
@@ -29,6 +29,7 @@ class RealmReading(Struct):
     registrations: int
     subscriptions: int
     pending_calls: int  # of callers that wait
+    queued_calls: int  # that wait for a callee with room
     calls: int
     events: int
     errors: dict[str, int]  # URI -> number
@@ -80,12 +81,15 @@ def realm_readings(node: Any) -> list[RealmReading]:
 
 def read_realm(realm: Realm, queued_bytes: int, slow: int) -> RealmReading:
     """Read one realm; what is queued is the node's to know."""
+    numbers = [number for some in realm.dealer.registrations_by_policy().values() for number in some]
+    registrations = [found for found in map(realm.dealer.get, numbers) if found is not None]
     return RealmReading(
         realm=realm.name,
         sessions=len(realm.sessions),
-        registrations=sum(map(len, realm.dealer.registrations_by_policy().values())),
+        registrations=len(registrations),
         subscriptions=len(realm.broker.subscription_by_id),
         pending_calls=sum(len(session.calls) for session in realm.sessions.values()),
+        queued_calls=sum(len(registration.line) for registration in registrations),
         calls=realm.count_calls(),
         events=realm.broker.events,
         errors=dict(+realm.errors),

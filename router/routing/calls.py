@@ -50,6 +50,7 @@ class PendingCall(Struct, gc=False):
     request: int  # CALL.request
     callee: Session
     invocation: int  # INVOCATION.request
+    began: float = 0.0  # when CALL was read, in seconds of the monotonic clock
     receive_progress: bool = False  # INVOCATION.Details.receive_progress was true
     killed: bool = False  # INTERRUPT with the mode kill is out
     timeout: float = 0.0  # seconds
@@ -58,7 +59,6 @@ class PendingCall(Struct, gc=False):
     watched: bool = False  # it has a timer, or its callee's room for this registration is bounded
     counted: Registration | None = None  # where the callee's room is bounded
     asked: Any = None  # the call itself, while another callee could take it (``placing.Asked``)
-    began: float = 0.0  # when CALL was read, in seconds of the monotonic clock
 
 
 def describe(registration: Registration, caller: Session, msg: Call, disclose: bool) -> dict[str, Any]:

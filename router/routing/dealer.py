@@ -34,7 +34,6 @@ invocation id and the options of the first CALL; after the CALL that ends its in
 """
 
 from collections.abc import Callable
-from typing import Final
 
 from msgspec import Struct
 
@@ -79,9 +78,6 @@ from router.wamp.messages import (
     Unregistered,
     Yield,
 )
-
-# The reason that a callee is given whose procedure somebody else took with ``force_reregister``.
-REPLACED: Final = "replaced by force_reregister"
 
 __all__ = ["Dealer", "DealerLimits", "PendingCall", "Registration", "Stream"]
 
@@ -169,15 +165,21 @@ class Dealer:
             limit_exceeded: of registrations of a session, or of shapes of wildcard patterns.
         """
         registrations = self._registrations
+        revoked: Outputs = []
+        waiting: list[QueuedCall] = []
         try:
-            revoked: Outputs = []
             if msg.options.get("force_reregister") is not None and replaces(msg.options):
                 registrations.check(callee, msg.options)
                 known = registrations.table.get(msg.options.get("match") or uris.EXACT, msg.procedure)
-                revoked = [] if known is None else self.revoke(known.id, None, REPLACED)
+                if known is not None:
+                    waiting, known.line = known.line, []
+                    revoked = self.revoke(known.id, None, uris.REVOKED_REPLACED)
             registration, created = registrations.add(callee, msg.procedure, msg.options, timestamp)
         except Refused as refused:
             return [refusal(callee, msg, refused)]
+        for queued in waiting:  # calls that waited for those who were replaced
+            queued.asked.registration = registration
+        registration.line += waiting
         registered = Registered(msg.request, registration.id)
         announced = announce_attached(registration, callee, created)
         outputs = [*revoked, Delivery((callee,), registered), *announced]
@@ -278,9 +280,8 @@ class Dealer:
             return self._call_with_options(caller, msg, now, disclose, trust_level)
         request_id = callee.next_invocation_id
         callee.next_invocation_id = request_id + 1
-        calls[request] = invocations[request_id] = pending = PendingCall(
-            caller, request, callee, request_id, began=now
-        )
+        pending = PendingCall(caller, request, callee, request_id, now)
+        calls[request] = invocations[request_id] = pending
         if self._timeout:
             self._under_way.start_timer(pending, now, self._timeout)
         if msg.kwargs is None and msg.args is not None:

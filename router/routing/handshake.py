@@ -103,6 +103,8 @@ class Peer(Struct, frozen=True, kw_only=True):
     # With TLS: type of a channel binding -> its data, None where this connection does not have it
     channel_binding: Callable[[str], bytes | None] | None = None
     certificate: Certificate | None = None
+    cookie: str | None = None  # what a browser has shown, or was given with this connection
+    cookie_is_new: bool = False  # it was made for this connection
 
 
 # message class -> method of the realm: (session, message, monotonic time in seconds) -> outputs.
@@ -214,3 +216,11 @@ class Entrance(Protocol):
     """Decides who may join which realm."""
 
     def enter(self, hello: Hello, peer: Peer) -> Decision | Later[Decision]: ...
+
+
+class FrontDoor(Entrance, Protocol):
+    """The way in from outside this process."""
+
+    def recognizes(self, cookie: str) -> bool:
+        """Tell whether somebody is known by ``cookie``."""
+        ...

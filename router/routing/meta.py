@@ -29,9 +29,6 @@ from router.routing.testaments import SCOPES, Testaments
 from router.wamp import uris
 from router.wamp.messages import Call, Error, Goodbye, Publish, Result
 
-# The reason that a session is given where whoever took something from it gave none.
-REMOVED = "removed by a meta procedure"
-
 # What the router itself tells of a session, and what ``wamp.session.modify_details`` may add to it.
 OWN_DETAILS = ("session", "authid", "authrole", "authmethod", "authprovider", "transport")
 MAX_DETAILS_BYTES = 16_384
@@ -310,9 +307,7 @@ class MetaApi:
         """Read the second and third argument: who is removed, and why."""
         session_id = _id(args[1:], "session")
         reason = kwargs.get("reason") if len(args) < 3 or args[2] is None else args[2]
-        if not isinstance(reason, str | None):
-            raise _invalid("reason", "a string")
-        return self._sessions.get(session_id), reason or REMOVED
+        return self._sessions.get(session_id), _reason(reason, uris.REVOKED_REMOVED)
 
 
 def _holds_not(session_id: Any, what: str) -> Refused:
@@ -360,13 +355,18 @@ def _farewells(killed: Iterable[Session], kwargs: Kwargs) -> Outputs:
     return [Farewell(session, goodbye) for session in killed]
 
 
+def _reason(given: Any, default: str) -> str:
+    """Check a reason that a peer will be given: Autobahn, for one, fails on what is no URI."""
+    if given is None:
+        return default
+    if not isinstance(given, str) or not uris.is_valid(given):
+        raise Refused(uris.INVALID_URI, "reason is no valid, non-empty URI")
+    return given
+
+
 def _goodbye(kwargs: Kwargs) -> Goodbye:
     """Read ``reason`` and ``message`` of the kill procedures."""
-    reason, message = kwargs.get("reason"), kwargs.get("message")
-    if reason is None:
-        reason = uris.KILLED
-    elif not isinstance(reason, str) or not uris.is_valid(reason):
-        raise Refused(uris.INVALID_URI, "reason is no valid, non-empty URI")
+    reason, message = _reason(kwargs.get("reason"), uris.KILLED), kwargs.get("message")
     if message is not None and not isinstance(message, str):
         raise _invalid("message", "a string")
     return Goodbye({} if message is None else {"message": message}, reason)

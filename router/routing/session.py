@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from router.wamp import uris
 
 if TYPE_CHECKING:
-    from router.routing.broker import Subscription
     from router.routing.dealer import PendingCall, Registration
     from router.routing.placing import QueuedCall
+    from router.routing.subscriptions import Subscription
     from router.wamp.serializers import Serializer
 
 # The roles that a client can have (WAMP BP 'Role and Feature Announcement').
@@ -31,6 +31,14 @@ APPLICATION: Final = "application"
 
 # Two spellings of one feature: the specification's text uses both.
 _SPELLINGS = {"call_cancelling": "call_canceling"}
+
+
+# Autobahn|Python, known by the two that it alone announces, fails on an UNSUBSCRIBED that it did not ask
+# for, and loses its session; it announces subscription revocation all the same (26.10).
+_AUTOBAHN_PYTHON: Final = frozenset(
+    {"subscriber.payload_transparency", "subscriber.payload_encryption_cryptobox"}
+)
+_CLAIMED: Final = frozenset({"subscriber.subscription_revocation"})
 
 
 class Session:
@@ -131,4 +139,4 @@ def announced_features(roles: Mapping[str, Any]) -> frozenset[str]:
                 for name, on in islice(features.items(), MAX_FEATURES)
                 if on is True and len(name) <= MAX_NAME
             )
-    return frozenset(found)
+    return frozenset(found - _CLAIMED if found >= _AUTOBAHN_PYTHON else found)

@@ -50,8 +50,7 @@ class CallsUnderWay:
         caller, request = asked.caller, asked.message.request
         callee = place(asked, self._randbelow, self.max_invocations)
         if callee is not None:
-            pending = PendingCall(caller, request, callee, 0, asked.wants_progress, timeout=timeout)
-            pending.began = asked.began
+            pending = PendingCall(caller, request, callee, 0, asked.began, asked.wants_progress, timeout=timeout)
             return self.send(pending, asked)
         queued = QueuedCall(caller, request, asked, timeout)
         self.enqueue(queued)
@@ -144,6 +143,9 @@ class CallsUnderWay:
             counted.release(callee)
             pending.counted = None
         asked.declined |= {callee.id}
+        if pending.timer is None and pending.timeout:
+            # The callee kept the time. No other one could: it would begin with the whole of it.
+            self.start_timer(pending, asked.began, pending.timeout)
         try:
             other = place(asked, self._randbelow, self.max_invocations)
             if other is None:
@@ -218,9 +220,9 @@ def _taken(queued: QueuedCall, callee: Session) -> PendingCall:
         queued.request,
         callee,
         0,
+        asked.began,
         asked.wants_progress,
         timeout=queued.timeout,
-        began=asked.began,
     )
     pending.timer = _handed_over(queued.timer, pending)
     pending.watched = pending.timer is not None

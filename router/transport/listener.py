@@ -11,13 +11,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.internet.address import UNIXAddress
 from twisted.internet.interfaces import ISSLTransport
 from twisted.logger import Logger
 
-from router.routing.handshake import Entrance, Peer, State
+from router.routing.handshake import FrontDoor, Peer, State
 from router.transport.client_address import forwarded_for
 from router.transport.connection import Connection
+from router.transport.cookies import cookie_for
 from router.transport.liveness import Liveness, Watched
 from router.transport.outbox import Carrier, Turn
 from router.transport.tls_peer import channel_binding, client_certificate
@@ -29,7 +31,7 @@ class Listener:
 
     log = Logger("router.listener")
 
-    def __init__(self, settings: Any, entrance: Entrance, turn: Turn, counters: Counter[str]) -> None:
+    def __init__(self, settings: Any, entrance: FrontDoor, turn: Turn, counters: Counter[str]) -> None:
         self.settings = settings
         self.turn = turn
         self.counters = counters
@@ -76,6 +78,10 @@ class Listener:
         """A connection became one of the web site, which has its own timeouts."""
         self.liveness.closed(carrier)
 
+    def handed_back(self, carrier: Watched) -> None:
+        """A connection of the web site is to become a WebSocket."""
+        self.liveness.opened(carrier, self.turn.now())
+
     def silent(self, connection: Connection | None) -> None:
         """A peer gave no sign of life."""
         self.counters["heartbeats_missed"] += 1
@@ -119,6 +125,16 @@ class Listener:
             if secure and asked is not None
             else None,
         )
+
+    def with_cookie(self, peer: Peer) -> tuple[Peer, dict[str, str]]:
+        """Give the peer of a WebSocket with its cookie, and the headers that set it where it is new."""
+        settings = getattr(self.settings, "cookie", None)
+        if settings is None:
+            return peer, {}
+        header = (peer.headers or {}).get("cookie")
+        token, set_cookie = cookie_for(settings, header, self._entrance.recognizes)
+        peer = replace(peer, cookie=token, cookie_is_new=set_cookie is not None)
+        return peer, {} if set_cookie is None else {"Set-Cookie": set_cookie}
 
     def _state_changed(self, carrier: Any, state: State) -> None:
         if state is State.ESTABLISHED:

@@ -45,7 +45,7 @@ TOO_MANY_CONNECTIONS: Final = 4
 _REFUSED_AT_ONCE: Final = 100
 
 # A peer that takes no more than this could not even be told WELCOME.
-_LEAST_PEER_LIMIT: Final = 2**10
+_LEAST_PEER_LIMIT: Final = 2**11
 
 _REGULAR: Final = 0
 _PING: Final = 1

@@ -208,9 +208,12 @@ class WebSocketConnection(FastWebSocket):
 
     def dataReceived(self, data: bytes) -> None:
         if self.web is not None:
-            self.web.dataReceived(data)
-        else:
-            super().dataReceived(data)
+            if data.startswith(b"GET ") and _asks_for_upgrade(data) and _is_idle(self.web):
+                self._take_back()
+            else:
+                self.web.dataReceived(data)
+                return
+        super().dataReceived(data)
 
     def processHandshake(self) -> None:
         """Let Autobahn open a WebSocket, or hand an ordinary request to the web site."""
@@ -220,7 +223,7 @@ class WebSocketConnection(FastWebSocket):
                 self.failHandshake(f"the request's header is longer than {MAX_HEADER_BYTES} bytes", 431)
             return
         site = self.factory.site
-        if site is not None and b"\r\nupgrade:" not in self.data[:end].lower():
+        if site is not None and not _asks_for_upgrade(self.data):
             self._hand_over(site)
         else:
             super().processHandshake()
@@ -232,8 +235,24 @@ class WebSocketConnection(FastWebSocket):
         self.web.makeConnection(self.transport)
         self.web.dataReceived(data)
 
-    def onConnect(self, request: Any) -> str:
-        """Choose the serializer by the subprotocol: the client's first that this transport offers."""
+    def _take_back(self) -> None:
+        """
+        Be a WebSocket after all: proxies send a handshake over a connection that had requests before.
+
+        It comes in one piece from those that are known; one that does not is the site's, which knows no such
+        page.
+        """
+        web, self.web = self.web, None
+        web._channel.setTimeout(None)
+        self.transport.unregisterProducer()
+        self.factory.listener.handed_back(self)
+
+    def onConnect(self, request: Any) -> tuple[str, dict[str, str]]:
+        """
+        Choose the serializer by the subprotocol: the client's first that this transport offers.
+
+        Gives the subprotocol, and headers of the answer.
+        """
         if request.path != self.factory.listener.settings.path:
             raise ConnectionDeny(404, f"no WebSocket at {request.path}")
         for subprotocol in request.protocols:
@@ -241,18 +260,18 @@ class WebSocketConnection(FastWebSocket):
             serializer = self.factory.serializer_by_subprotocol.get(subprotocol)
             if serializer is not None:
                 self.batched = subprotocol.endswith(batching.SUFFIX)
-                self._open_with(serializer, request)
-                return subprotocol
+                return subprotocol, self._open_with(serializer, request)
         offered = ", ".join(self.factory.serializer_by_subprotocol)
         raise ConnectionDeny(
             400, f"no WebSocket subprotocol of this router was asked for: it speaks {offered}"
         )
 
-    def _open_with(self, serializer: Serializer, request: Any) -> None:
+    def _open_with(self, serializer: Serializer, request: Any) -> dict[str, str]:
         listener = self.factory.listener
         self.opcode = 0x82 if serializer.is_binary else 0x81
-        peer = listener.peer(self.transport, "websocket", request.headers)
+        peer, headers = listener.with_cookie(listener.peer(self.transport, "websocket", request.headers))
         self.connection = listener.connection(peer, serializer, self)
+        return headers
 
     def onOpen(self) -> None:
         connection = self.connection
@@ -415,6 +434,17 @@ _HANDSHAKE_ATTRIBUTES: Final = (
     "_transport_details",
     "_wskey",
 )
+
+
+def _asks_for_upgrade(data: bytes) -> bool:
+    """Tell whether a HTTP request, or as much of it as has come, asks for a WebSocket."""
+    return b"\r\nupgrade:" in data.partition(b"\r\n\r\n")[0].lower()
+
+
+def _is_idle(web: Any) -> bool:
+    """Tell whether a connection of the web site has answered all its requests, and may have another."""
+    channel = web._channel
+    return getattr(channel, "requests", None) == [] and bool(channel.persistent) and not channel._buffer
 
 
 def _receive_batches(connection: Connection, taken: Batching, batches: list[bytes], now: float) -> None:

@@ -85,9 +85,14 @@ ERRORS: Final = frozenset(
     value for name, value in list(globals().items()) if name.isupper() and ".error." in str(value)
 )
 
+# Reasons why a subscription or a registration was revoked, beside NOT_AUTHORIZED.
+REVOKED_REMOVED: Final = "concord.revoked.removed"  # by a meta procedure
+REVOKED_REPLACED: Final = "concord.revoked.replaced"  # by a callee that registered with force_reregister
+
 # Reasons for a close
 SYSTEM_SHUTDOWN: Final = "wamp.close.system_shutdown"
 CLOSE_REALM: Final = "wamp.close.close_realm"
 GOODBYE_AND_OUT: Final = "wamp.close.goodbye_and_out"
+LOGOUT: Final = "wamp.close.logout"
 NORMAL: Final = "wamp.close.normal"
 KILLED: Final = "wamp.close.killed"

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
-
 # path, as "/metrics" -> what makes the ``twisted.web`` resource that answers there and below
 Mounts = Mapping[str, Callable[[], Any]]
 
@@ -52,7 +50,7 @@ class LazyWebhooks:
         if self._webhooks is not None:
             self._webhooks.update(realms)
 
-    def stop(self) -> "Deferred[Any]":
-        """End all; the Deferred fires when their connections are closed."""
+    def stop(self) -> Any:
+        """End all; a Deferred that is returned fires when their connections are closed."""
         webhooks, self._webhooks = self._webhooks, None
-        return succeed(None) if webhooks is None else webhooks.stop()
+        return None if webhooks is None else webhooks.stop()

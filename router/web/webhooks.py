@@ -109,7 +109,9 @@ class Hook:
         self._name = name
         self._settings = settings
         self._connection: InsideConnection | None = None
-        self._rejoin: Any = None
+        self._later: Any = None  # when it tries again
+        self._requests = 0
+        self._said = ""
         self._is_stopped = False
         reactor = webhooks.reactor
         self._poster = self._make_poster()
@@ -137,31 +139,46 @@ class Hook:
         return self._poster.close()
 
     def joined(self) -> None:
-        assert self._connection is not None
-        settings = self._settings
-        self._connection.send([Subscribe.CODE, 1, {"match": settings.match}, settings.topic])
+        self._requests = 0
+        self._subscribe()
 
     def received(self, code: int, fields: list[Raw]) -> None:
         if code == Event.CODE:
             self._event(fields)
         elif code == Subscribed.CODE:
             self.is_subscribed = True
+            self._said = ""
         elif code == Error.CODE:
-            error = msgspec.json.decode(fields[4], type=str)
-            self._say("can't subscribe {topic!r}: {why}", topic=self._settings.topic, why=error)
+            self._refused(msgspec.json.decode(fields[4], type=str))
         elif code == Unsubscribed.CODE:
             self.is_subscribed = False
-            self._say("its subscription of {topic!r} was taken from it", topic=self._settings.topic)
+            self._say(f"its subscription of {self._settings.topic!r} was taken from it")
 
     def ended(self, reason: str, text: str) -> None:
         self._connection = None
         self.is_subscribed = False
         if not self._is_stopped and reason != uris.NORMAL:
-            self._say("its session ended: {why}", why=f"{reason} {text}".strip())
-            self._rejoin = self._webhooks.reactor.callLater(REJOIN_SECONDS, self._join)
+            self._say(f"its session ended: {reason} {text}".strip())
+            self._again(self._join)
+
+    def _subscribe(self) -> None:
+        self._later = None
+        assert self._connection is not None
+        settings, self._requests = self._settings, self._requests + 1
+        self._connection.send([Subscribe.CODE, self._requests, {"match": settings.match}, settings.topic])
+
+    def _refused(self, error: str) -> None:
+        """Wait, where it may be allowed later: a role's authorizer may not be there yet."""
+        self._say(f"can't subscribe {self._settings.topic!r}: {error}")
+        if error != uris.NOT_AUTHORIZED:
+            self._again(self._subscribe)
+
+    def _again(self, what: Callable[[], None]) -> None:
+        self._wait_no_longer()
+        self._later = self._webhooks.reactor.callLater(REJOIN_SECONDS, what)
 
     def _join(self) -> None:
-        self._rejoin = None
+        self._later = None
         hooks, settings = self._webhooks, self._settings
         identity = Identity(authid=self._name, role=settings.role, authmethod="local")
         entrance: Entrance = _Entrance(hooks.directory, identity)
@@ -173,11 +190,14 @@ class Hook:
         connection.join(self._realm, Credential())
 
     def _leave(self) -> None:
-        if self._rejoin is not None:
-            self._rejoin.cancel()
-            self._rejoin = None
+        self._wait_no_longer()
         if self._connection is not None:
             self._connection.leave()
+
+    def _wait_no_longer(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
 
     def _event(self, fields: list[Raw]) -> None:
         """``[EVENT, subscription, publication, details, args?, kwargs?]``"""
@@ -209,8 +229,12 @@ class Hook:
         settings = self._settings
         return Poster(self._webhooks.reactor, settings.parallel, settings.allow_private_addresses)
 
-    def _say(self, text: str, **values: Any) -> None:
-        self.log.error("webhook {realm}/{name}: " + text, realm=self._realm, name=self._name, **values)
+    def _say(self, text: str) -> None:
+        """Log what keeps it from its work, once while that is so."""
+        if text != self._said:
+            self._said = text
+            line = "webhook {realm}/{name}: {text}"
+            self.log.error(line, realm=self._realm, name=self._name, text=text)
 
 
 def signature(secret: str, delivery_id: str, timestamp: str, body: bytes) -> str:

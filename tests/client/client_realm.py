@@ -40,6 +40,8 @@ def realm(directory: Path) -> dict[str, Any]:
         "authentication": {
             **made(directory),
             "anonymous": {"role": "guest"},
+            "cookie": {},
+            "failures": {"enabled": False},  # the tests fail on purpose, more often than a guesser may
             "ticket": {"principals": {"tina": {"role": "member", "secret": SECRETS["tina"]}}},
             "wampcra": {
                 "principals": {

@@ -32,7 +32,7 @@ SALTED = {"salt": "salt of sally", "iterations": 1000, "keylen": 32}
 ROUTER = """\
 reload_interval_ms: 0
 transports:
-  - {{type: websocket, endpoint: "tcp:0:interface=127.0.0.1"}}
+  - {{type: websocket, endpoint: "tcp:0:interface=127.0.0.1", cookie: {{secure: false}}}}
   - type: websocket
     endpoint: "ssl:0:interface=127.0.0.1:privateKey={key}:certKey={certificate}"
     client_certificate: {{}}

@@ -116,6 +116,15 @@ class TestAuthentication:
         other = ["--tls-cert", "certificate.pem", "--tls-key", "key.pem"]
         assert router.refused(*WHO, *place, *other)[0] == 4
 
+    def test_a_cookie(self, router: ClientRouter) -> None:
+        """It is kept by the command that proves a secret, and shown by the next one, which proves none."""
+        given = ["--cookie-file", "cookies", "-a", "cookie"]
+        secret = ["-a", "ticket", "-i", "tina", "--secret", SECRETS["tina"]]
+        assert router.refused(*WHO, *given)[0] == 4
+        assert self.role(router, *given, *secret) == "member, by ticket"
+        assert self.role(router, *given) == "member, by cookie"
+        assert router.refused(*WHO, "-a", "cookie")[0] == 4
+
     def test_where_secrets_come_from(self, router: ClientRouter) -> None:
         """A file, a variable, the command line; and no word of it anywhere."""
         file = router.directory / "tina.secret"

@@ -235,11 +235,11 @@ def test_register_options_are_checked(caller, options):
 
 def test_a_message_that_the_callee_cannot_take(router, caller):
     """'Basic Profile URIs': "could not be delivered due to transport payload size limits"."""
-    callee = router.join(most=1000)
+    callee = router.join(most=3000)
     callee.register("com.x")
-    request = caller.call("com.x", ["x" * 1000])
+    request = caller.call("com.x", ["x" * 3000])
     callee.expect_nothing()
-    caller.expect_only([8, 48, request, {}, "wamp.error.payload_size_exceeded", [text("1000")]])
+    caller.expect_only([8, 48, request, {}, "wamp.error.payload_size_exceeded", [text("3000")]])
     caller.call("com.x", ["small"])
     callee.expect([68, ANY, ANY, {}, ["small"]])
 
@@ -248,23 +248,23 @@ def test_a_result_that_the_caller_cannot_take(router, callee):
     """
     'Basic Profile URIs': "could not be delivered due to transport payload size limits"; one final reply.
     """
-    caller = router.join(most=1000)
+    caller = router.join(most=3000)
     callee.register("com.x")
     one, two = caller.call("com.x"), caller.call("com.x")
     callee.drain()
-    callee.send([70, 1, {}, ["x" * 1000]], [8, 68, 2, {}, "com.error", ["x" * 1000]])
+    callee.send([70, 1, {}, ["x" * 3000]], [8, 68, 2, {}, "com.error", ["x" * 3000]])
     caller.expect_only(
-        [8, 48, one, {}, "wamp.error.payload_size_exceeded", [text("1000")]],
-        [8, 48, two, {}, "wamp.error.payload_size_exceeded", [text("1000")]],
+        [8, 48, one, {}, "wamp.error.payload_size_exceeded", [text("3000")]],
+        [8, 48, two, {}, "wamp.error.payload_size_exceeded", [text("3000")]],
     )
     callee.expect_nothing()
 
 
 def test_an_error_without_payload_that_the_caller_cannot_take(router, callee):
     """Every call ends: also where it is the error's URI that is too long."""
-    caller = router.join(most=1000)
+    caller = router.join(most=3000)
     callee.register("com.x")
     request = caller.call("com.x")
     callee.drain()
-    callee.send([8, 68, 1, {}, "com." + "x" * 1000])
-    caller.expect_only([8, 48, request, {}, "wamp.error.payload_size_exceeded", [text("1000")]])
+    callee.send([8, 68, 1, {}, "com." + "x" * 3000])
+    caller.expect_only([8, 48, request, {}, "wamp.error.payload_size_exceeded", [text("3000")]])

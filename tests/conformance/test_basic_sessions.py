@@ -33,10 +33,9 @@ def test_welcome_details(router):
 def test_welcome_announces_the_features(router):
     """'Router: Role and Feature Announcement': each feature of each role, as a boolean."""
     announced = router.join().details["roles"]
-    assert announced == {
-        "broker": {"features": dict.fromkeys(features.BROKER, True)},
-        "dealer": {"features": dict.fromkeys(features.DEALER, True)},
-    }
+    assert announced.keys() == {"broker", "dealer"}
+    assert announced["broker"]["features"] == dict.fromkeys(features.BROKER, True)
+    assert announced["dealer"]["features"] == dict.fromkeys(features.DEALER, True)
 
 
 @pytest.mark.parametrize("role", FEATURES)

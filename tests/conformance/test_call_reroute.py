@@ -99,6 +99,42 @@ def test_the_deadline_stays(router):
     callees[1].send([70, 1, {}])  # too late
 
 
+def test_the_deadline_stays_where_the_first_callee_kept_the_time(router):
+    """The second callee is told no timeout: it would give itself the whole of it."""
+    callees = [router.join() for _ in range(2)]
+    for callee in callees:
+        callee.register(P, invoke="first", forward_timeout=True)
+    caller = router.join()
+    request = caller.call(P, timeout=1000)
+    callees[0].expect([68, 1, ANY, {"timeout": 1000}])
+    router.advance(800)
+    decline(callees[0])
+    callees[1].expect([68, 1, ANY, {}])
+    router.advance(199)
+    caller.expect_nothing()
+    router.advance(2)
+    caller.expect_only([8, 48, request, {}, "wamp.error.timeout", ANY])
+    callees[1].expect([69, 1, {"mode": "killnowait", "reason": "wamp.error.timeout"}])
+
+
+def test_one_that_waits_after_a_callee_kept_the_time_ends_with_its_timeout(router):
+    first, second, caller = router.join(), router.join(), router.join()
+    first.register(P, invoke="first", forward_timeout=True)
+    second.register(P, invoke="first", concurrency=1)
+    occupying = caller.call(P)
+    first.expect([68, 1, ANY, {}])
+    decline(first)
+    second.expect([68, 1, ANY, {}])
+    request = caller.call(P, timeout=1000)
+    first.expect([68, 2, ANY, {"timeout": 1000}])
+    decline(first, 2)
+    router.advance(1001)
+    caller.expect_only([8, 48, request, {}, "wamp.error.timeout", ANY])
+    second.send([70, 1, {}])
+    caller.expect_only([50, occupying, {}])
+    second.expect_nothing()
+
+
 def test_a_cancel_reaches_the_one_that_has_it(router):
     callees = three(router, "first")
     caller = router.join()

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from twisted.logger import capturedLogs
 from wire_router import ANY, CONFIG, WireRouter
 
+from realms.auth.common_config import Failures
 from realms.auth.config import (
     Anonymous,
     Cryptosign,
@@ -106,9 +107,12 @@ def welcomed(peer):
     return [details[key] for key in ("authid", "authrole", "authmethod", "authprovider")]
 
 
-def refused(router, peer, reason, *words):
+AWAY = "authentication is not possible now"
+
+
+def refused(router, peer, reason, *words, text="authentication failed"):
     """The peer learns the error alone; one line of the log says why."""
-    peer.expect_abort(reason, "authentication failed")
+    peer.expect_abort(reason, text)
     (line,) = [event for event in router.logs if event.get("why")]
     for word in words:
         assert word in line["why"], line["why"]
@@ -323,12 +327,39 @@ def test_an_error_of_the_authenticator_refuses(make, logs):
     assert "sesame" not in str([event["why"] for event in logs if "why" in event])
 
 
+@pytest.mark.parametrize("result", [None, False])
+def test_null_and_false_refuse(make, logs, result):
+    router = make(ticket=TICKET)
+    router.logs = logs
+    peer = by_ticket(router)
+    answer(router, result)
+    refused(router, peer, DENIED, f"the authenticator {ASK} says no")
+
+
+def test_wrong_tickets_are_counted_and_an_authenticator_that_is_away_is_not(make):
+    """Also where its "no" is an answer that is none: who guesses is slowed down, whatever it says."""
+    failures = Failures(window_ms=60_000, authid_attempts=3)
+    router = make(ticket=TICKET, failures=failures)
+    for number in range(3):
+        peer = by_ticket(router)
+        if number:
+            refuse(router)
+        else:
+            answer(router, "nobody")
+        peer.expect_abort(ANY, "authentication failed")
+    peer = router.peer()
+    peer.hello(authmethods=["ticket"], authid="joe")
+    peer.expect_abort("concord.error.limit_exceeded", "too many failed attempts: try again in 20 s")
+    router.asked.leave()
+    for _ in range(5):
+        by_ticket(router, "ann").expect_abort(FAILED, AWAY)
+
+
 @pytest.mark.parametrize(
     ("result", "word"),
     [
         ([], "is no role of the realm"),
-        ([None], "expected a role or a mapping, got NoneType"),
-        ([True], "got bool"),
+        ([True], "expected a role or a mapping, got bool"),
         (["nobody"], "'nobody' is no role of the realm"),
         ([{"authid": "joe"}], "None is no role"),
         ([{"role": "user", "realm": "other"}], "'realm' is not the realm"),
@@ -371,7 +402,7 @@ def test_nobody_has_the_procedure(serializers, logs):
     router = open_router(serializers, ticket=TICKET)
     router.logs = logs
     peer = by_ticket(router)
-    refused(router, peer, FAILED, f"the authenticator {ASK} did not answer", "no_such_procedure")
+    refused(router, peer, FAILED, f"the authenticator {ASK} did not answer", "no_such_procedure", text=AWAY)
     router.check()
 
 
@@ -384,7 +415,7 @@ def test_an_authenticator_that_is_silent(make, logs):
     router.advance(499)
     peer.expect_nothing()
     router.advance(2)
-    refused(router, peer, FAILED, "did not answer", "timeout", "500 ms")
+    refused(router, peer, FAILED, "did not answer", "timeout", "500 ms", text=AWAY)
     router.asked.expect([69, request, ANY])
     router.asked.send([70, request, {}, ["user"]])
     assert len(router.realm.sessions) == 1
@@ -396,7 +427,7 @@ def test_an_authenticator_that_leaves(make, logs):
     peer = by_ticket(router)
     question(router)
     router.asked.vanish()
-    refused(router, peer, FAILED, "did not answer", "canceled")
+    refused(router, peer, FAILED, "did not answer", "canceled", text=AWAY)
 
 
 def test_a_client_that_vanishes_meanwhile(make):
@@ -444,7 +475,7 @@ def test_an_authenticator_in_another_realm(make, logs):
     router = make(ticket=replace(TICKET, authenticator_realm="staff"))
     router.logs = logs
     peer = by_ticket(router)
-    refused(router, peer, FAILED, f"no realm 'staff' here to ask {ASK}")
+    refused(router, peer, FAILED, f"no realm 'staff' here to ask {ASK}", text=AWAY)
     staff = Realm(replace(CONFIG, name="staff"), router.environment)
     router.directory.realms["staff"] = staff
     router.asked = router.peer()
@@ -464,7 +495,7 @@ def test_the_realm_closes_meanwhile(make, logs):
     router.turn.deliver(router.realm.close())
     del router.directory.realms["realm1"]
     router.end_turn()
-    peer.expect_abort(FAILED, "authentication failed")
+    peer.expect_abort(FAILED, AWAY)
     router.asked.drain()
 
 
@@ -504,3 +535,13 @@ def test_what_a_client_says_of_itself_reaches_an_authenticator_of_any_serializer
         peer.drain()
         router.asked.leave()
     router.check()
+
+
+def test_the_method_loses_its_authenticator_meanwhile(make, logs):
+    """What is answered after that lets nobody in."""
+    router = make(ticket=TICKET)
+    router.logs = logs
+    peer = by_ticket(router)
+    router.turn.deliver(router.realm.reconfigure(configured(ticket=Ticket())))
+    answer(router, "user")
+    refused(router, peer, DENIED, "'joe' lost its permission while it joined")

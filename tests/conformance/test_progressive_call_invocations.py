@@ -279,9 +279,9 @@ def test_a_chunk_that_the_callee_cannot_take(router, caller):
     """
     "A call MUST always end": the call fails, and the callee, which waits for input, is interrupted.
     """
-    callee = router.join(most=1000)
+    callee = router.join(most=3000)
     callee.register("com.upload")
-    caller.send([48, 1, PROGRESS, "com.upload", [1]], [48, 1, PROGRESS, "com.upload", ["x" * 1000]])
+    caller.send([48, 1, PROGRESS, "com.upload", [1]], [48, 1, PROGRESS, "com.upload", ["x" * 3000]])
     callee.expect_only([68, 1, ANY, PROGRESS, [1]], [69, 1, {"mode": "killnowait", "reason": ANY}])
     caller.expect_only([8, 48, 1, {}, "wamp.error.payload_size_exceeded", ANY])
     caller.send([48, 1, {}, "com.upload"])
@@ -291,9 +291,9 @@ def test_a_chunk_that_the_callee_cannot_take(router, caller):
 
 def test_a_first_chunk_that_the_callee_cannot_take(router, caller):
     """A callee that never saw the INVOCATION is not interrupted either."""
-    callee = router.join(most=1000)
+    callee = router.join(most=3000)
     callee.register("com.upload")
-    caller.send([48, 1, PROGRESS, "com.upload", ["x" * 1000]], [48, 1, {}, "com.upload", [2]])
+    caller.send([48, 1, PROGRESS, "com.upload", ["x" * 3000]], [48, 1, {}, "com.upload", [2]])
     caller.expect_only([8, 48, 1, {}, "wamp.error.payload_size_exceeded", ANY])
     callee.expect_nothing()
 

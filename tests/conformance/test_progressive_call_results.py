@@ -183,9 +183,9 @@ def test_a_progressive_result_that_the_caller_cannot_take(router, callee):
     """
     "A call MUST always end": the ERROR ends it, the callee is interrupted, and nothing comes after it.
     """
-    caller = router.join(most=1000)
+    caller = router.join(most=3000)
     request = under_way(caller, callee)
-    callee.send([70, 1, PROGRESS, ["x" * 1000]])
+    callee.send([70, 1, PROGRESS, ["x" * 3000]])
     caller.expect_only([8, 48, request, {}, "wamp.error.payload_size_exceeded", ANY])
     callee.expect_only([69, 1, {"mode": "killnowait", "reason": ANY}])
     callee.send([70, 1, PROGRESS, [2]], [70, 1, {}, [3]])
@@ -195,10 +195,10 @@ def test_a_progressive_result_that_the_caller_cannot_take(router, callee):
 
 def test_a_progressive_result_that_the_caller_cannot_take_from_a_callee_that_cannot_cancel(router):
     """The same where the callee cannot be interrupted: what still comes is dropped."""
-    caller, callee = router.join(most=1000), router.join(without=("callee.call_canceling",))
+    caller, callee = router.join(most=3000), router.join(without=("callee.call_canceling",))
     callee.register("com.x")
     request = under_way(caller, callee)
-    callee.send([70, 1, PROGRESS, ["x" * 1000]], [70, 1, {}, [1]])
+    callee.send([70, 1, PROGRESS, ["x" * 3000]], [70, 1, {}, [1]])
     caller.expect_only([8, 48, request, {}, "wamp.error.payload_size_exceeded", ANY])
     callee.expect_nothing()
 

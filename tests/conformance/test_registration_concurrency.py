@@ -227,3 +227,16 @@ def test_what_waited_for_a_key_goes_to_another_callee(router):
     busy.send([66, request, registration])
     busy.expect([67, request])
     other.expect_only([68, 1, ANY, {}, [2]])
+
+
+def test_what_waits_goes_to_a_service_that_takes_the_place(router):
+    """``force_reregister`` replaces who answers, and not what was asked."""
+    dead, caller, returned = bounded(router), router.join(), router.join()
+    running, _ = caller.call(P, [1]), caller.call(P, [2])
+    dead.expect([68, 1, ANY, {}, [1]])
+    request = returned.next()
+    returned.send([64, request, {"force_reregister": True, "concurrency": 1}, P])
+    returned.expect_only([65, request, ANY], [68, 1, ANY, {}, [2]])
+    dead.expect([67, 0, ANY])
+    dead.send([70, 1, {}, ["still"]])
+    caller.expect_only([50, running, {}, ["still"]])

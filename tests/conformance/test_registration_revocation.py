@@ -27,8 +27,8 @@ def test_unregistered_with_request_0_and_details(router, admin):
     """
     callee = router.join()
     registration = callee.register("com.procedure")
-    remove(admin, registration, callee.id, reason="moving endpoint to other callee")
-    details = {"registration": registration, "reason": "moving endpoint to other callee"}
+    remove(admin, registration, callee.id, reason="com.example.moving")
+    details = {"registration": registration, "reason": "com.example.moving"}
     callee.expect_only([67, 0, details])
 
 
@@ -73,7 +73,7 @@ def test_a_changed_configuration_revokes(router):
     changed = replace(CONFIG, roles={**CONFIG.roles, "anonymous": RoleConfig()})
     router.turn.deliver(router.realm.reconfigure(changed))
     router.end_turn()
-    callee.expect_only([67, 0, {"registration": registration, "reason": "no longer authorized"}])
+    callee.expect_only([67, 0, {"registration": registration, "reason": "wamp.error.not_authorized"}])
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_force_reregister_takes_the_place_of_a_dead_service(router):
     request = returned.next()
     returned.send([64, request, {"force_reregister": True}, "com.procedure"])
     returned.expect([65, request, ANY])
-    reason = "replaced by force_reregister"
+    reason = "concord.revoked.replaced"
     dead.expect_only([67, 0, {"registration": old, "reason": reason}])
     caller.call("com.procedure", [1])
     returned.expect([68, 1, ANY, {}, [1]])

@@ -329,6 +329,25 @@ async def check_meta(case: Any) -> None:
     await leave(one)
 
 
+async def check_revocation(case: Any) -> None:
+    """What is taken from a session does not break it off, whatever it announces and fails on."""
+    one, two = await both(case)
+    events = case.inbox()
+    taken = await one.subscribe(events, "revocation.topic")
+    await one.subscribe(events, "revocation.kept")
+    procedure = await one.register(lambda: "one", "revocation.procedure")
+    await one.register(lambda: "alive", "revocation.alive")
+    await two.call("wamp.subscription.remove_subscriber", taken.id, one._session_id)
+    await two.publish("revocation.topic", "taken", options=ACKNOWLEDGED)
+    await two.publish("revocation.kept", "kept", options=ACKNOWLEDGED)
+    assert (await events.take())[0] == ["kept"]
+    await two.call("wamp.registration.remove_callee", procedure.id, one._session_id)
+    assert (await refused(two.call("revocation.procedure"))).error == "wamp.error.no_such_procedure"
+    await two.register(lambda: "two", "revocation.alive", RegisterOptions(force_reregister=True))
+    assert await one.call("revocation.alive") == "two"
+    await leave(one, two)
+
+
 async def check_testament(case: Any) -> None:
     one, two = await both(case)
     inbox = case.inbox()

@@ -1,6 +1,7 @@
 """What Prometheus reads of a node: every line of it, and who may read it."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import prometheus_text
@@ -107,6 +108,42 @@ async def test_what_is_queued_for_a_slow_consumer_can_be_read(bench: Bench) -> N
     assert scraped.value("concord_slow_consumers", realm="realm1") == 1
     session.link.resumeProducing()
     await slow.leave()
+
+
+@asynchronous
+async def test_the_line_of_a_registration_can_be_read(bench: Bench) -> None:
+    node = bench.node(transports=[SERVED])
+    callee = await (await connect(node.ports["ws"])).join()
+    caller = await (await connect(node.ports["ws"])).join()
+    await callee.request(64, {"concurrency": 1}, "com.x")
+    for request_id in (1, 2, 3):
+        caller.send(48, request_id, {}, "com.x")
+    await callee.receive()
+    scraped = await scrape(node)
+    assert scraped.value("concord_queued_calls", realm="realm1") == 2
+    assert scraped.value("concord_pending_calls", realm="realm1") == 3
+    assert scraped.value("concord_calls_total", realm="realm1") == 1
+
+
+@asynchronous
+async def test_what_realms_and_the_node_count_is_told_once(bench: Bench) -> None:
+    node = bench.node(transports=[SERVED])
+    node.counters["shared"] = 5
+    node.counters["only_here"] = 7
+    node.directory.realms["realm1"].counters["shared"] = 3
+    scraped = await scrape(node)
+    assert scraped.value("concord_shared_total", realm="realm1") == 3
+    assert scraped.value("concord_only_here_total") == 7
+
+
+@asynchronous
+async def test_pages_tell_of_every_metric(bench: Bench) -> None:
+    node = bench.node(WITH_A_SPACE, transports=[SERVED])
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    for name in (await scrape(node)).families:
+        known = name.startswith(("process_", "python_")) or f"`{name}`" in page
+        suffix = name.removeprefix("concord").removeprefix("_dstm")
+        assert known or f"`{suffix}`" in page, name
 
 
 @asynchronous

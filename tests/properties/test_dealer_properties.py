@@ -240,6 +240,12 @@ class DealerMachine(RuleBasedStateMachine):
         assert sorted((call.caller.id, call.request) for call in invoked + lines) == sorted(pending)
 
     @invariant()
+    def whoever_waits_with_a_timeout_has_a_deadline(self):
+        for registration in self.registered.values():
+            for queued in registration.line:
+                assert (queued.timer is not None) == bool(queued.timeout)
+
+    @invariant()
     def nobody_waits_for_a_callee_that_is_free(self):
         for registration in self.registered.values():
             for queued in registration.line:

@@ -105,6 +105,7 @@ class RealmMachine(RuleBasedStateMachine):
         self.subscriptions: dict[tuple[int, int], tuple[str, str]] = {}  # (session, id) -> (match, topic)
         self.expected: list[tuple[int, int, str]] = []  # (session, subscription, payload) of events due
         self.retained: dict[str, Publication] = {}  # payload -> what was retained
+        self.described: dict[str, dict[int, str]] = {}  # topic -> session -> title
         self.got_invocation: int | None = None  # the registration of the last INVOCATION
         for number, who in enumerate((None, "alice", "bob", "guest")):
             self.join(who, frozenset())
@@ -191,6 +192,8 @@ class RealmMachine(RuleBasedStateMachine):
         self.streams &= self.open.keys()
         self.registrations = {key for key in self.registrations if key[0] != peer.id}
         self.subscriptions = {key: value for key, value in self.subscriptions.items() if key[0] != peer.id}
+        for by in self.described.values():
+            by.pop(peer.id, None)
         if how == "offend":
             peer.send([2, 1, {}])
             peer.expect_abort("wamp.error.protocol_violation")
@@ -219,6 +222,8 @@ class RealmMachine(RuleBasedStateMachine):
             for subscription in other.subscriptions.values():
                 assert session not in {recipient.id for recipient in subscription.recipients}
         assert session not in realm._identities
+        assert session not in realm.reflection._keys_of
+        self.what_is_described_is_shown()
 
     @rule(
         who=index,
@@ -251,6 +256,39 @@ class RealmMachine(RuleBasedStateMachine):
         peer.send([66, peer.next(), registration])
         self.registrations.discard((session, registration))
         self.judge()
+
+    @rule(which=index)
+    @precondition(lambda self: self.registrations or self.subscriptions)
+    def revoke(self, which: int) -> None:
+        """An administrator takes away what somebody holds; who held it is told, and gets no more of it."""
+        held = [("wamp.registration.remove_callee", 67, key) for key in sorted(self.registrations)]
+        held += [("wamp.subscription.remove_subscriber", 35, key) for key in sorted(self.subscriptions)]
+        procedure, code, key = held[which % len(held)]
+        session, number = key
+        request = self.monitor.call(procedure, [number, session])
+        self.monitor.expect([50, request, {}])
+        self.registrations.discard(key if code == 67 else (0, 0))
+        self.subscriptions.pop(key if code == 35 else (0, 0), None)
+        (peer,) = [peer for peer in self.peers if peer.id == session]
+        assert [message[:2] for message in peer.inbox if message[0] == code] == [[code, 0]]
+        self.judge()
+
+    @rule(who=index, uri=st.sampled_from(URIS), title=st.none() | st.just("title"))
+    def describe(self, who: int, uri: str, title: str | None) -> None:
+        """A peer describes a topic or takes that back; it is shown as long as somebody does."""
+        peer = self.some(who)
+        request = peer.call("wamp.reflect.define", [uri, title and {"title": title}], {"kind": "topic"})
+        answer = peer.take()
+        assert answer[:3] in ([50, request, {}], [8, 48, request])
+        if answer[0] == 50:
+            self.described.setdefault(uri, {}).pop(peer.id, None)
+            if title:
+                self.described[uri][peer.id] = title
+        self.what_is_described_is_shown()
+
+    def what_is_described_is_shown(self) -> None:
+        shown = self.monitor.ask("wamp.reflection.topic.list")
+        assert shown == sorted(uri for uri, by in self.described.items() if by)
 
     @rule(who=index, uri=st.sampled_from(URIS), options=call_options)
     def call(self, who: int, uri: str, options: dict[str, Any]) -> None:

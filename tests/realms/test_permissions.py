@@ -248,6 +248,12 @@ class TestReservedNames:
         assert clerk.may_register("wamp.", "prefix").error == NOT_AUTHORIZED
         assert clerk.may_subscribe(uri, "exact").error is None
 
+    def test_a_name_is_said_once(self) -> None:
+        """The name of an extension may be one that is reserved anyway."""
+        config = RoleConfig(permissions=(may("", "prefix"),))
+        clerk = compile_roles({"clerk": config}, "loose", 100, ("wamp.", "dstm.", "dstm."))["clerk"]
+        assert clerk.may_publish("dstm.x").text.startswith("wamp.*, dstm.* are the router's own")
+
     def test_names_that_only_look_alike_are_free(self) -> None:
         clerk = role(may("", "prefix"))
         for uri in ("wampum.x", "com.wamp.x", "concordia"):

@@ -651,7 +651,7 @@ class TestReconfiguration:
         stage("ann", [32, 1, {}, "com.t"])
         stage("watcher", [32, 1, {}, "wamp.subscription.on_unsubscribe"])
         told = self.change(stage, roles=roles(clerk=[may("wamp.")]))
-        revoked = {"subscription": 1, "reason": "no longer authorized"}
+        revoked = {"subscription": 1, "reason": NOT_AUTHORIZED}
         assert told[0] == ("ann", [35, 0, revoked])
         assert [(name, wire[4]) for name, wire in told[1:]] == [("watcher", [stage.sessions["ann"].id, 1])]
 

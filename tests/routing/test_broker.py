@@ -222,12 +222,12 @@ class TestShards:
             (((*receivers,), _),) = scene.publish(4, rkey=rkey)
             assert receivers == [{"a": 1, "b": 2}[node], 3]
 
-    def test_they_are_bounded(self, monkeypatch):
-        monkeypatch.setattr("router.routing.broker.MAX_NODES", 2)
+    def test_they_are_bounded(self):
         scene = Scene()
-        for session in (1, 2):
-            scene.subscribe(session, nkey=f"node{session}")
-        text = "a subscription has at most 2 node keys"
+        scene.subscribe(1)
+        for number in range(1000):
+            scene.broker.get(1).add(Session(100 + number), f"node{number}")
+        text = "a subscription has at most 1000 node keys"
         assert scene.subscribe(3, nkey="c") == error(3, 32, 1, "concord.error.limit_exceeded", text)
         assert scene.subscribe(3, nkey="node1")[0] == ([3], [33, 1, 1])
 

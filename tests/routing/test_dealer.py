@@ -451,3 +451,12 @@ class TestPayloadPassthru:
             ("callee", [8, 70, 1, {}, *error]),
         ]
         assert play.pending() == (0, 0)
+
+
+class TestRevoke:
+    def test_nothing_to_take(self):
+        play = pair()
+
+        assert play.told(play.dealer.revoke(99, None, "com.reason")) == []
+        assert play.told(play.dealer.revoke(1, play.sessions["caller"], "com.reason")) == []
+        assert play.dealer.count_callees(1) == 1

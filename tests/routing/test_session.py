@@ -37,6 +37,19 @@ def test_the_second_spelling_of_canceling():
     assert "callee.call_canceling" in announced_features({"callee": {"features": {"call_cancelling": True}}})
 
 
+def test_a_feature_that_a_client_claims_and_fails_on():
+    """Autobahn|Python loses its session by an UNSUBSCRIBED that it did not ask for; other clients do not."""
+    names = ("subscription_revocation", "payload_transparency", "payload_encryption_cryptobox")
+    claimed = announced_features({"subscriber": {"features": dict.fromkeys(names, True)}})
+    assert "subscriber.subscription_revocation" not in claimed
+    assert "subscriber.payload_transparency" in claimed
+    for name in names[1:]:
+        features = {each: True for each in names if each != name}
+        assert "subscriber.subscription_revocation" in announced_features(
+            {"subscriber": {"features": features}}
+        )
+
+
 def test_what_a_client_announces_is_bounded():
     """A HELLO of a megabyte of names must not stay in memory for as long as its session."""
     features = {"x" * 1000: True, **{f"feature_{number}": True for number in range(1000)}}

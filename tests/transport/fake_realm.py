@@ -98,6 +98,7 @@ class FakeEntrance:
         self.sessions: list[Session] = []
         self.later: list[Later[Any]] = []
         self.taken_back = 0
+        self.cookie = ""
 
     def enter(self, hello: Hello, peer: Peer) -> Decision | Later[Decision]:
         self.peers.append(peer)
@@ -110,6 +111,10 @@ class FakeEntrance:
         if hello.realm == "asks":
             return self._ask()
         return self.admission()
+
+    def recognizes(self, cookie: str) -> bool:
+        """Know one cookie."""
+        return cookie == self.cookie
 
     def cancel(self) -> None:
         """Count: the connection is no longer there to be told."""

@@ -96,7 +96,7 @@ def test_handshake_echoes_the_serializer_and_tells_our_limit(
         (b"\x7f\xf0\0\0", 1, "serializer 0 is not served here: 1 (json), 3 (cbor)"),
         (b"\x7f\xf2\0\0", 1, "serializer 2 is not served here"),
         (b"\x7f\xff\0\0", 1, "serializer 15 is not served here"),
-        (b"\x7f\x01\0\0", 2, "takes 512 octets a message, too few: at least 1024"),
+        (b"\x7f\x01\0\0", 2, "takes 512 octets a message, too few: at least 2048"),
         (b"\x7f\xf1\x01\0", 3, "reserved bits"),
         (b"\x7f\xf1\0\x80", 3, "reserved bits"),
     ],
@@ -279,8 +279,8 @@ def test_the_longest_message_is_taken() -> None:
 
 def test_nothing_larger_than_the_peer_takes_is_sent() -> None:
     bench = RawBench()
-    wire = bench.join(b"\x7f\x11\0\0")  # 1024
-    fits, too_long = "z" * (1024 - len(wamp(50, 1, {}, [""]))), "z" * 1024
+    wire = bench.join(b"\x7f\x21\0\0")  # 2048
+    fits, too_long = "z" * (2048 - len(wamp(50, 1, {}, [""]))), "z" * 2048
     bench.realm.answer = lambda session, message, now: [
         Delivery((session,), Result(1, {}, [too_long])),
         Delivery((session, session), Event(1, 2, {}, [too_long])),
@@ -298,8 +298,8 @@ def test_nothing_larger_than_the_peer_takes_is_sent() -> None:
 def test_a_welcome_that_does_not_fit_aborts() -> None:
     """The peer learns what is wrong, in a message that does fit."""
     bench = RawBench()
-    bench.entrance.details = {"roles": "r" * 2000}
-    wire = bench.connect(b"\x7f\x11\0\0", frame(HELLO))
+    bench.entrance.details = {"roles": "r" * 3000}
+    wire = bench.connect(b"\x7f\x21\0\0", frame(HELLO))
     ((code, details, reason),) = frames(wire.take()[4:])
     assert (code, reason) == (3, uris.PAYLOAD_SIZE_EXCEEDED)
     assert details["message"].startswith("WELCOME is ")
@@ -322,9 +322,9 @@ def test_a_ping_is_answered_in_order_also_before_hello() -> None:
 
 def test_a_ping_whose_pong_the_peer_would_not_take() -> None:
     bench = RawBench()
-    wire = bench.join(b"\x7f\x11\0\0")
-    assert bench.send(wire, frame(b"x" * 1024, 1)) == [(2, b"x" * 1024)]
-    (answer,) = bench.send(wire, frame(b"x" * 1025, 1))
+    wire = bench.join(b"\x7f\x21\0\0")
+    assert bench.send(wire, frame(b"x" * 2048, 1)) == [(2, b"x" * 2048)]
+    (answer,) = bench.send(wire, frame(b"x" * 2049, 1))
     assert answer[2] == uris.PROTOCOL_VIOLATION
 
 

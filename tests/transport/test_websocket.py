@@ -20,6 +20,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from websocket_peer import BINARY, CLOSE, PING, PONG, TEXT, frame, frames, request
 
+from router.cookie_config import TransportCookie
 from router.node_config import Heartbeat, WebSocketTransport
 from router.routing.outputs import Delivery
 from router.transport.listener import Listener
@@ -181,6 +182,29 @@ def test_the_peer_is_the_one_behind_a_trusted_proxy() -> None:
     (peer,) = bench.entrance.peers
     assert (peer.host, peer.transport, peer.listener) == ("203.0.113.9", "websocket", "web")
     assert peer.address == "tcp:192.0.2.7:4711 for 203.0.113.9"
+
+
+def test_a_browser_gets_a_cookie_and_is_known_by_it() -> None:
+    """Only where the transport says so, and only where no realm knows what it has shown."""
+    bench = WebBench(cookie=TransportCookie())
+    first = bench.connect()
+    first.protocol.dataReceived(request())
+    given = head(first)["set-cookie"].split(";")[0]
+    name, _, token = given.partition("=")
+    assert name == "concord"
+    bench.entrance.cookie = "K" * 43
+    second = bench.connect()
+    second.protocol.dataReceived(request(Cookie=f"concord={'K' * 43}"))
+    assert "set-cookie" not in head(second)
+    for wire in (first, second):
+        bench.send(wire, frame(HELLO))
+    shown = [(peer.cookie, peer.cookie_is_new) for peer in bench.entrance.peers]
+    assert [(len(str(shown[0][0])), shown[0][1]), shown[1]] == [(43, True), ("K" * 43, False)]
+    assert str(shown[0][0]).lower() == token
+    bench = WebBench()
+    plain = bench.connect()
+    plain.protocol.dataReceived(request(Cookie="concord=x"))
+    assert "set-cookie" not in head(plain)
 
 
 def test_messages_of_a_session() -> None:

@@ -12,6 +12,7 @@ from wire_router import ANY, CONFIG, EVERYTHING, WirePeer, WireRouter, text
 from realms.authorization.config import Authorization
 from realms.config import Limits, Permission, RealmConfig, RoleConfig
 from realms.history.config import HistoryConfig
+from realms.management_config import Management
 
 AUTHORIZE = "com.example.authorize"
 NOT_AUTHORIZED = "wamp.error.not_authorized"
@@ -25,7 +26,9 @@ STATIC = (
 def config(permissions: Any = STATIC, limits: Any = None, **settings: Any) -> RealmConfig:
     """Configure the role ``user`` (alice, bob) with an authorizer; ``anonymous`` may do everything."""
     user = RoleConfig(permissions=permissions, authorizer=AUTHORIZE, authorization=Authorization(**settings))
-    changed = structs.replace(CONFIG, roles={**CONFIG.roles, "user": user})
+    changed = structs.replace(
+        CONFIG, roles={**CONFIG.roles, "user": user}, management=Management(roles=("admin",))
+    )
     return changed if limits is None else structs.replace(changed, limits=limits)
 
 
@@ -652,6 +655,20 @@ class TestPurge:
         _, admin, alice = filled
         assert admin.ask("concord.authorization.purge", session=alice.id) == 1
 
+    def test_an_authorizer_may_too(self, filled: Any) -> None:
+        router, _, _ = filled
+        answers_for_user = router.peers[0]
+        assert answers_for_user.ask("concord.authorization.purge", uri="com.a") == 1
+        assert answers_for_user.ask("concord.authorization.purge") == 2
+
+    def test_others_may_not(self, filled: Any) -> None:
+        router, _, _ = filled
+        other = router.join()
+        other.register("com.other")
+        request = other.call("concord.authorization.purge")
+        other.expect([8, 48, request, {}, NOT_AUTHORIZED, [text("management.roles")]])
+        assert len(router.realm.authorizers) == 3
+
     @pytest.mark.parametrize(
         ("args", "kwargs"),
         [(["user"], {}), ([], {"rôle": "user"}), ([], {"session": "7"}), ([], {"action": "cal"})],
@@ -664,24 +681,49 @@ class TestPurge:
 
 
 class TestHistory:
-    """Who may read the history of a topic is not asked; what is remembered of a subscription counts."""
+    """Who reads the history of a topic is asked about as who subscribes it."""
 
-    @pytest.mark.parametrize(("cache", "error"), [("session", None), ("never", NOT_AUTHORIZED)])
-    def test_of_a_subscription(self, cache: str, error: str | None) -> None:
+    PERMISSIONS = (Permission(uri="wamp.", match="prefix", allow=("call",)),)
+
+    @pytest.fixture(params=["session", "never"])
+    def scene(self, request: Any) -> tuple[WireRouter, Authorizer, WirePeer]:
+        """A realm with a history, and alice, whose decisions are remembered or not."""
         history = HistoryConfig(uri="com.log.", match="prefix")
-        changed = structs.replace(
-            config((Permission(uri="wamp.", match="prefix", allow=("call",)),), cache=cache),
-            event_history=(history,),
-        )
-        router = WireRouter(config=changed)
-        router.realm.open()
-        authorizer, alice = Authorizer(router), router.join("alice")
-        alice.send([32, 1, {"match": "prefix"}, "com.log."])
-        authorizer.says(True)
-        subscription = alice.take()[2]
-        alice.send([48, 2, {}, "wamp.subscription.get_events", [subscription]])
+        asked = config(self.PERMISSIONS, cache=request.param)
+        router = WireRouter(config=structs.replace(asked, event_history=(history,)))
+        return router, Authorizer(router), router.join("alice")
+
+    def ask(self, alice: WirePeer) -> int:
+        return alice.call("wamp.subscription.get_events", [1])
+
+    @pytest.mark.parametrize(("allowed", "error"), [(True, None), (False, NOT_AUTHORIZED)])
+    def test_is_asked_about(self, scene: Any, allowed: bool, error: str | None) -> None:
+        router, authorizer, alice = scene
+        self.ask(alice)
+        alice.expect_nothing()
+        authorizer.says(allowed)
+        assert authorizer.asked == [("alice", "subscribe", "com.log.", {"match": "prefix"})]
         answer = alice.take()
         assert (answer[4] if answer[0] == 8 else None) == error, answer
+        router.check()
+
+    def test_is_for_whoever_holds_the_subscription(self, scene: Any) -> None:
+        """It gets the events as they come: it was asked about already."""
+        router, authorizer, alice = scene
+        alice.send([32, alice.next(), {"match": "prefix"}, "com.log."])
+        authorizer.says(True)
+        assert alice.take()[0] == 33
+        self.ask(alice)
+        assert alice.take()[0] == 50
+        router.check()
+
+    def test_is_not_read_for_a_caller_that_waits_no_longer(self, scene: Any) -> None:
+        router, authorizer, alice = scene
+        request = self.ask(alice)
+        alice.send([49, request, {}])
+        alice.expect([8, 48, request, {}, "wamp.error.canceled", ANY])
+        authorizer.says(True)
+        router.check()
 
 
 class TestTestaments:
@@ -731,7 +773,7 @@ class TestReload:
         assert list(alice.connection.session.subscriptions) == [subscription]
         assert list(alice.connection.session.registrations) == []
         for message in alice.drain():
-            assert message == [67, 0, {"registration": registration, "reason": "no longer authorized"}]
+            assert message == [67, 0, {"registration": registration, "reason": "wamp.error.not_authorized"}]
 
     def test_what_cannot_be_decided_is_taken(self, holding: Any) -> None:
         router, authorizer, alice, subscription, _ = holding
@@ -740,7 +782,7 @@ class TestReload:
         authorizer.takes()
         router.advance(101)
         assert alice.connection.session.subscriptions == alice.connection.session.registrations == {}
-        assert [35, 0, {"subscription": subscription, "reason": "no longer authorized"}] in alice.drain()
+        assert [35, 0, {"subscription": subscription, "reason": "wamp.error.not_authorized"}] in alice.drain()
 
     def test_a_role_that_stays_as_it_was_is_not_asked_about(self, made: Any) -> None:
         router, authorizer = made()

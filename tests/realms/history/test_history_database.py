@@ -114,10 +114,23 @@ def test_a_write_that_fails_writes_nothing_and_the_next_one_goes_on(database: Da
     assert seqs(read(database)) == [1, 2]
 
 
-def test_a_reader_sees_one_state_while_another_writes(database: Database) -> None:
+def test_a_page_of_more_events_than_are_fetched_at_once(database: Database) -> None:
     database.open("prefix", "", "abc")
     database.write([batch(1, *(event(i) for i in range(1, 300)))])
-    assert len(read(database).events) == 299
+    assert seqs(read(database)) == list(range(1, 300))
+    assert seqs(read(database, reverse=True)) == list(range(299, 0, -1))
+
+
+def test_a_second_writer_is_noticed(database: Database, path: Path) -> None:
+    """Two routers with one data directory: the second one's events are not taken for those of the first."""
+    other = Database(path)
+    for each in (database, other):
+        each.open("prefix", "", "abc")
+    other.write([batch(1, event(1), event(2))])
+    with pytest.raises(DatabaseRefused, match="each needs a data_dir of its own"):
+        database.write([batch(1, event(1))])
+    assert seqs(read(database)) == [1, 2]
+    other.close()
 
 
 def test_a_file_that_is_gone_is_noticed(database: Database, path: Path) -> None:

@@ -356,9 +356,9 @@ class TestReconfiguration:
         from router.wamp.messages import Publish
 
         stage = Stage(history("com.a"))
-        assert stage.realm.routes[Publish] == stage.realm._publish_with_care
+        assert stage.realm.routes[Publish] == stage.realm.requests._publish_with_care
         stage.change()
-        assert stage.realm.routes[Publish] == stage.realm._publish
+        assert stage.realm.routes[Publish] == stage.realm.requests._publish
         assert stage.realm.broker.on_publication is None
 
     def test_a_history_in_memory_that_was_gone_begins_anew(self) -> None:

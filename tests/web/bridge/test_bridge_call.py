@@ -346,6 +346,14 @@ class TestBadRequests:
         assert answer.status == 404  # no such procedure
 
     @asynchronous
+    async def test_the_log_says_where_it_is(self, bench: Bench) -> None:
+        node = bench.node(transports=bridged(path="/wamp/api"))
+        place = f"http://127.0.0.1:{node.ports['ws'].getHost().port}/wamp/api"
+        assert any(f", calls and events by HTTP {place}" in line for line in bench.log.lines("info"))
+        assert (await post(node.ports["ws"], "/wamp/api/realm1/call", ADD)).status == 404  # nobody has it
+        assert (await post(node.ports["ws"], "/api/realm1/call", ADD)).status == 405  # a page's path
+
+    @asynchronous
     async def test_paths_and_methods(self, bench: Bench) -> None:
         node = bench.node(transports=bridged())
         for path in ("/api", "/api/", "/api/realm1", "/api/realm1/", "/api/realm1/call/", "/api/realm1/cull"):
