@@ -251,6 +251,18 @@ class TestWebPage:
             assert (await request(port, f"/{file.decode()}")).startswith(b"HTTP/1.1 200 OK")
 
     @asynchronous
+    async def test_every_page_has_the_client_library(self, bench: Bench) -> None:
+        """The router's own, and a directory of somebody's: it is the same, at the same place."""
+        (bench.directory / "web").mkdir()
+        node = bench.node(transports=[WEBSOCKET, {**WEBSOCKET, "name": "web", "page": "web"}])
+        for name in ("ws", "web"):
+            head, _, body = (await request(node.ports[name], "/dstm/dstm.js")).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 OK")
+            assert b"Content-Type: text/javascript" in head or b"Content-Type: application/javascript" in head
+            assert b"export function open(" in body
+            assert (await request(node.ports[name], "/dstm/")).startswith(b"HTTP/1.1 404")
+
+    @asynchronous
     async def test_gives_nothing_outside_its_directory(self, bench: Bench) -> None:
         """No ``..`` in any spelling, no list of a directory, no stack trace."""
         web = bench.directory / "web"

@@ -22,6 +22,7 @@ from twisted.web.static import Data, File
 from router.web import Mounts
 
 OWN_PAGE: Final = Path(__file__).parent / "static"
+DSTM: Final = Path(__file__).parent / "dstm"  # the client library for pages, at /dstm/dstm.js
 
 SECURITY_HEADERS: Final = {
     b"Content-Security-Policy": b"default-src 'self'; connect-src 'self' ws: wss:; "
@@ -126,6 +127,8 @@ def _pages(page: str, websocket_path: str) -> Resource:
         # The page asks here for the path at which its own WebSocket is.
         where: Any = Data(json.dumps({"path": websocket_path}).encode(), "application/json")
         root.putChild(b"websocket.json", where)
+    library: Any = _Files(str(DSTM))
+    root.putChild(b"dstm", library)
     return root
 
 
