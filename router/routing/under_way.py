@@ -50,9 +50,8 @@ class CallsUnderWay:
         caller, request = asked.caller, asked.message.request
         callee = place(asked, self._randbelow, self.max_invocations)
         if callee is not None:
-            pending = PendingCall(
-                caller, request, callee, 0, asked.began, asked.wants_progress, timeout=timeout
-            )
+            pending = PendingCall(caller, request, callee, 0, asked.began, asked.wants_progress)
+            pending.timeout = timeout
             return self.send(pending, asked)
         queued = QueuedCall(caller, request, asked, timeout)
         self.enqueue(queued)
