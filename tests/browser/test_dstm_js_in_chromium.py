@@ -65,4 +65,5 @@ def test_page(site: str, page: str, least: int, tmp_path: Path) -> None:
         finally:
             browser.terminate()
     assert len(results) >= least
-    assert [result for result in results if "why" in result] == []
+    wrong = "\n".join(f"{it['name']}: {it['why']}" for it in results if "why" in it)
+    assert not wrong, wrong

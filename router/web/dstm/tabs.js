@@ -33,6 +33,7 @@ export class Tabs {
     this.#channel = new BroadcastChannel(`dstm ${name}`);
     this.#channel.onmessage = ({ data }) => this.#receive(data);
     const lead = () => {
+      if (this.#closed) return undefined; // the lock came too late, and is free again
       this.isLeader = true;
       this.#goOffline();
       told.lead();
