@@ -3,7 +3,7 @@
 // Each part shows what the board has at one pointer, and changes it by mutators alone (mutators.js). Whether there is a
 // network is nobody's concern but dstm.js's, and of the line that tells the user.
 
-import { indexedDbStore, offline, Space, wampyConnector } from "./lib/dstm/dstm.js";
+import { indexedDbStore, offline, Space, wampyConnector } from "./dstm/dstm.js";
 import { Wampy } from "./lib/wampy.js";
 import { showAuction } from "./auction.js";
 import { showBoard } from "./board.js";

@@ -135,6 +135,18 @@ test("a network that is cut again and again, whatever is on its way, loses and d
   assert.deepEqual(saidBy(messages, "Bob").filter((text) => text.startsWith("round")), said);
 });
 
+test("what the browser calls offline is offline, and what it calls online is tried at once", async () => {
+  await bob.page.setOfflineMode(true);
+  wire.cut();
+  await bob.isOffline();
+  await bob.say("in a tunnel");
+  wire.mend();
+  await bob.page.setOfflineMode(false);
+  await shows(ann, "in a tunnel");
+  const { messages } = await agreed();
+  assert.equal(messages.filter((text) => text.includes("in a tunnel")).length, 1);
+});
+
 test("of two tabs one has the connection; when it closes, the other one takes over", async () => {
   const first = bob.page;
   bob.page = await bob.browser.newPage();

@@ -194,5 +194,5 @@ export declare class OfflineSpace {
 
 export declare function offline(
   space: Space,
-  options: { mutators: { [name: string]: TransactionFunction }; store: Store; connect: Connect; name?: string },
+  options: { mutators: { [name: string]: TransactionFunction }; store: Store; connect: Connect; name?: string; aliveMs?: number },
 ): Promise<OfflineSpace>;

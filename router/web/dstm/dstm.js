@@ -11,8 +11,9 @@
 
 import { Space } from "./space.js";
 
+export { autobahnConnector, wampyConnector } from "./connection.js";
 export { DstmError, UnknownOutcome } from "./errors.js";
-export { autobahnConnector, offline, OfflineSpace, wampyConnector } from "./offline.js";
+export { offline, OfflineSpace } from "./offline.js";
 export { Snapshot } from "./replica.js";
 export { Space } from "./space.js";
 export { indexedDbStore, memoryStore } from "./store.js";

@@ -19,15 +19,18 @@
 //   body is; after a crash the same body is sent again, so that it happens once.
 // - Of all tabs of a page one leads: it has the connection, and submits. The others see and change the same.
 
-import { UNAVAILABLE, UnknownOutcome } from "./errors.js";
+import { Connection } from "./connection.js";
 import { equal, thaw } from "./document.js";
+import { DstmError, UNAVAILABLE, UnknownOutcome } from "./errors.js";
+import { promised } from "./link.js";
 import { Replica, Snapshot } from "./replica.js";
-import { delayMs, DEFAULTS } from "./settings.js";
 import { Tabs } from "./tabs.js";
-import { normalized } from "./values.js";
+import { normalized, randomId } from "./values.js";
 
 const SAVE_MS = 500; // after a move of the replica, so that many moves are one save
+const BEHIND_MS = 30; // that the answer to a change may come after its event, by way of another tab too
 const KEPT = 100; // decided changes that can still be looked at
+const ALIVE_MS = 20_000; // between two questions whether the server is there
 const [ADDED, DECIDED] = ["added", "decided"];
 
 /** Make an `OfflineSpace`: what was kept is there when the promise is fulfilled. */
@@ -42,9 +45,10 @@ class Change {
   status = "pending";
   version; // of a committed one
   reason; // of one that was rejected or is unknown: an Error
+  decision; // of another tab, until the replica is there: {status, version, reason, epoch}
 
-  constructor({ id, name, args, body }) {
-    Object.assign(this, { id, name, args });
+  constructor({ id, name, args, body }, isKept = true) {
+    Object.assign(this, { id, name, args, isKept });
     this.body = body; // that was submitted, if it was
     this.done = new Promise((resolve) => (this.decide = () => resolve(this)));
   }
@@ -57,7 +61,6 @@ class Change {
 export class OfflineSpace {
   #mutators;
   #store;
-  #connect;
   #tabs;
   #changes = []; // not decided, in their order
   #decided = [];
@@ -68,36 +71,48 @@ export class OfflineSpace {
   #saving;
   #moving;
   #closed = false;
-  #retry; // ends the wait for the next try to connect
+  #connection;
 
   /**
    * @param {Space} space without a session: this object attaches it
-   * @param {{mutators: Object<string, Function>, store: Object, connect: function(Function): Promise<Object>, name?: string}} options
+   * @param {{mutators: Object<string, Function>, store: Object, connect: function(Function): Promise<Object>, name?: string, aliveMs?: number}} options
    *   `store`: see store.js. `connect(lost)` opens a session, and calls `lost(reason)` when that ends; it is called again then,
-   *   with back-off. `name`: of what the tabs share, by default the space's
+   *   with back-off. `name`: of what the tabs share, by default the space's. `aliveMs`: between two questions whether the server
+   *   is there
    */
-  constructor(space, { mutators, store, connect, name = space.name }) {
+  constructor(space, { mutators, store, connect, name = space.name, aliveMs = ALIVE_MS }) {
     this.space = space;
     this.#mutators = mutators;
     this.#store = store;
-    this.#connect = connect;
     this.name = name;
+    this.#connection = new Connection({
+      connect,
+      aliveMs,
+      isAlive: (session) => this.#isAlive(session),
+      opened: (session) => this.#opened(session),
+      lost: (session, reason) => {
+        this.#tabs.connected(undefined);
+        this.space.detach(session, reason);
+      },
+    });
   }
 
-  /** Begin with what was kept. */
+  /** Begin with what was kept. What other tabs tell meanwhile is heard after it. */
   async load() {
+    let loaded;
+    const begun = new Promise((resolve) => (loaded = resolve));
+    this.#tabs = new Tabs(this.name, {
+      lead: () => begun.then(() => this.#lead()),
+      online: (session) => begun.then(() => this.space.attach(session)).catch(() => {}),
+      offline: () => begun.then(() => this.space.detach()),
+      hear: (message) => begun.then(() => this.#hear(message)),
+    });
     const { replica, mutations } = await this.#store.load();
     this.#changes = mutations.sort((one, other) => (one.id < other.id ? -1 : 1)).map((record) => new Change(record));
     if (replica) this.space.restore(new Replica(replica.document, replica.version, replica.epoch, replica.hash));
     this.#rebase();
     this.space.onMove(() => this.#moved());
-    this.#tabs = new Tabs(this.name, {
-      lead: () => this.#lead(),
-      online: (session) => this.space.attach(session).catch(() => {}),
-      offline: () => this.space.detach(),
-      hear: (message) => this.#hear(message),
-    });
-    globalThis.addEventListener?.("online", this.#online);
+    loaded();
   }
 
   // Changes
@@ -108,12 +123,13 @@ export class OfflineSpace {
    */
   mutate(name, ...args) {
     if (!Object.hasOwn(this.#mutators, name)) throw new RangeError(`no mutator ${name}: there are ${Object.keys(this.#mutators).join(", ")}`);
-    const change = new Change({ id: newId(), name, args: normalized(args) });
+    const change = new Change({ id: newId(), name, args: normalized(args) }, false);
     this.#changes.push(change);
     this.#rebase();
     change.kept = this.#store.saveMutation(change.record);
     change.kept.then(
       () => {
+        change.isKept = true;
         this.#tabs.tell({ kind: ADDED, record: change.record });
         this.#submit();
       },
@@ -157,33 +173,35 @@ export class OfflineSpace {
   #submit() {
     const change = this.#changes[0];
     const each = change && this.#mutators[change.name];
-    if (!each || !this.#tabs?.isLeader || this.#submitting || this.#closed) return;
+    if (!each || !change.isKept || !this.#tabs.isLeader || this.#submitting || this.#closed) return;
     this.#submitting = true;
     const keep = async (body) => {
       change.body = body;
       await this.#store.saveMutation(change.record);
     };
     const run = (tx) => each(tx, ...change.args);
-    Promise.resolve(change.kept).then(() => this.space.submit({ each: run, args: [], keep, body: change.body }, (outcome) => this.#settled(change, outcome)));
+    // A body that only reads has changed nothing, and what it was for is not in it: the mutator runs anew.
+    const body = change.body?.ops.length || change.body?.publish ? change.body : undefined;
+    this.space.submit({ each: run, args: [], keep, body }, (outcome) => this.#settled(change, outcome));
   }
 
   #settled(change, outcome) {
     this.#submitting = false;
-    if (outcome?.version !== undefined) this.#decide(change, "committed", { version: outcome.version });
+    if (outcome?.version !== undefined) this.#decide(change, "committed", outcome);
     else if (outcome instanceof UnknownOutcome && !this.#closed) this.#decide(change, "unknown", { reason: outcome });
-    else if (outcome.uri === UNAVAILABLE || this.#closed) return; // it stays for the next page
+    else if (outcome?.uri === UNAVAILABLE || this.space.state === "refused" || this.#closed) return; // it stays for the next connection or page
     else this.#decide(change, "rejected", { reason: outcome });
   }
 
-  #decide(change, status, { version, reason }) {
-    this.#store.forgetMutation(change.id).then(() => {
-      this.#tabs.tell({ kind: DECIDED, id: change.id, status, version, reason: reason && { uri: reason.uri, message: reason.message } });
-    });
-    this.#finish(change, status, version, reason);
+  /** Tell the other tabs before it is forgotten: one that leads after this one must not do it again. */
+  #decide(change, status, { version, epoch, reason }) {
+    this.#tabs.tell({ kind: DECIDED, id: change.id, status, version, epoch, reason: reason && { uri: reason.uri, message: reason.message } });
+    this.#store.forgetMutation(change.id).catch((error) => console.warn("a decided change could not be forgotten:", error));
+    this.#finish(change, { status, version, reason });
     this.#submit();
   }
 
-  #finish(change, status, version, reason) {
+  #finish(change, { status, version, reason }) {
     Object.assign(change, { status, version, reason });
     this.#changes = this.#changes.filter((other) => other !== change);
     this.#decided = [...this.#decided, change].slice(-KEPT);
@@ -193,69 +211,61 @@ export class OfflineSpace {
 
   // Other tabs
 
-  #hear({ kind, record, id, status, version, reason }) {
+  #hear({ kind, record, id, status, version, epoch, reason }) {
     if (kind === ADDED && !this.#changes.some((change) => change.id === record.id)) {
       this.#changes.push(new Change(record));
       this.#rebase();
       this.#submit();
     } else if (kind === DECIDED) {
       const change = this.#changes.find((other) => other.id === id);
-      if (change) this.#finish(change, status, version, reason && Object.assign(new Error(reason.message), reason));
+      if (change) change.decision = { status, version, epoch, reason: reason && Object.assign(new Error(reason.message), reason) };
+      this.#finishArrived();
+    }
+  }
+
+  /** Finish what another tab has decided, when what it has changed is in this replica: until then it is shown as before. */
+  #finishArrived(isEnd = false) {
+    for (const change of [...this.#changes]) {
+      const { decision } = change;
+      const isAhead = decision?.status === "committed" && (!this.space.hasReplica || (this.space.epoch === decision.epoch && this.space.version < decision.version));
+      if (decision && (isEnd || !isAhead)) this.#finish(change, decision);
     }
   }
 
   /** This tab leads: it connects, and goes on with what another one has left. */
   async #lead() {
+    this.#finishArrived(true);
+    const heard = this.#changes.filter((change) => change.isKept);
     const { mutations } = await this.#store.load();
     for (const record of mutations) {
       const known = this.#changes.find((change) => change.id === record.id);
       if (!known) this.#changes.push(new Change(record));
       else known.body ??= record.body;
     }
-    this.#changes.sort((one, other) => (one.id < other.id ? -1 : 1));
-    this.#submit();
-    for (let tries = 0; !this.#closed; ) {
-      const began = Date.now();
-      await this.#connection();
-      tries = Date.now() - began > DEFAULTS.longestDelayMs ? 1 : tries + 1;
-      if (!this.#closed) await this.#pause(delayMs({ firstDelayMs: 100, longestDelayMs: 5_000 }, tries, Math.random()));
+    const left = new Set(mutations.map(({ id }) => id));
+    for (const change of heard.filter(({ id, status }) => status === "pending" && !left.has(id))) {
+      // It was decided, and its tab has ended before that could be heard here.
+      this.#finish(change, { status: "unknown", reason: new DstmError(UNAVAILABLE, "the tab that submitted it has ended") });
     }
+    this.#changes.sort((one, other) => (one.id < other.id ? -1 : 1));
+    this.#rebase();
+    this.#submit();
+    if (!this.#closed) this.#connection.open();
   }
 
-  /** Have a session until it ends. */
-  #connection() {
-    return new Promise((ended) => {
-      let current;
-      const lost = (reason) => {
-        if (current) {
-          this.#tabs.connected(undefined);
-          this.space.detach(current, reason);
-        }
-        ended();
-      };
-      Promise.resolve()
-        .then(() => this.#connect(lost))
-        .then(async (session) => {
-          current = session;
-          await this.space.attach(session);
-          this.#tabs.connected(session);
-          this.#submit();
-        })
-        .catch(lost);
-    });
+  async #opened(session) {
+    await this.space.attach(session);
+    this.#tabs.connected(session);
+    this.#submit();
   }
 
-  #pause(ms) {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#retry = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+  /** Ask what a replica at this version lacks: nothing, usually; any answer will do. */
+  #isAlive(session) {
+    const { name, paths, state } = this.space;
+    if (state !== "live") return Promise.resolve(); // it is being asked already
+    const { version, epoch, hash } = this.space.replica;
+    return promised(session).call(`dstm.${name}.sync`, [version, epoch, hash ?? null], paths ? { paths } : {});
   }
-
-  #online = () => this.#retry?.();
 
   // What is shown
 
@@ -291,13 +301,17 @@ export class OfflineSpace {
     return () => this.#listeners.delete(callback);
   }
 
-  /** The replica has moved. The answer to a change comes right behind the event of it: until then it would be done twice. */
+  /** The replica has moved. That a change is decided may be told behind the event of it: until then it would be done twice. */
   #moved() {
-    this.#moving ??= setTimeout(() => {
-      this.#moving = undefined;
-      this.#rebase();
-    });
+    if (!this.#changes.length) this.#rebase();
+    else this.#moving ??= setTimeout(() => this.#settleMoves(), BEHIND_MS);
     this.#saving ??= setTimeout(() => this.#save(), SAVE_MS);
+  }
+
+  #settleMoves() {
+    this.#moving = undefined;
+    this.#finishArrived();
+    this.#rebase();
   }
 
   #save() {
@@ -320,40 +334,10 @@ export class OfflineSpace {
     this.#save();
     clearTimeout(this.#saving);
     clearTimeout(this.#moving);
-    globalThis.removeEventListener?.("online", this.#online);
+    this.#connection.close();
     this.#tabs.close();
     this.space.close();
-    this.#retry?.();
   }
-}
-
-/**
- * Connect by autobahn-js: `options` are those of `autobahn.Connection`.
- */
-export function autobahnConnector(autobahn, options) {
-  return (lost) =>
-    new Promise((resolve, reject) => {
-      const connection = new autobahn.Connection({ ...options, max_retries: 0 });
-      connection.onopen = (session) => resolve(session);
-      connection.onclose = (reason, details) => {
-        const why = details?.reason ?? reason;
-        reject(new Error(why));
-        lost(why);
-        return true; // connecting again is not its job
-      };
-      connection.open();
-    });
-}
-
-/**
- * Connect by wampy.js: `make(options)` makes a client with these options and its own.
- */
-export function wampyConnector(make) {
-  return async (lost) => {
-    const client = make({ autoReconnect: false, maxRetries: 0, onClose: () => lost("closed"), onError: () => {} });
-    await client.connect();
-    return client;
-  };
 }
 
 let last = 0;
@@ -361,5 +345,5 @@ let last = 0;
 /** Make an id; later ones of a page are greater, and of other pages of the same time they are others. */
 function newId() {
   last = Math.max(last + 1, Date.now() * 1000);
-  return `${String(last).padStart(18, "0")} ${crypto.randomUUID()}`;
+  return `${String(last).padStart(18, "0")} ${randomId()}`;
 }

@@ -20,6 +20,7 @@ import { attempt, checkAlone, checkInside, Job, Outbox } from "./outbox.js";
 import { parse } from "./pointer.js";
 import { DEFAULTS } from "./settings.js";
 import { Synchronizer } from "./synchronizer.js";
+import { randomId } from "./values.js";
 import { Watches } from "./watches.js";
 
 export class Space {
@@ -54,7 +55,7 @@ export class Space {
       wentLive: () => this.#wentLive(),
       refused: () => this.#refused(),
     });
-    const clientId = hex(crypto.getRandomValues(new Uint8Array(16))); // who could guess it could submit in this client's name
+    const clientId = randomId(); // who could guess it could submit in this client's name
     this.#outbox = new Outbox(`dstm.${name}.commit`, clientId, this.paths, this.#synchronizer, this.#settings, this.#surroundings);
   }
 
@@ -313,8 +314,4 @@ export class Space {
       later: (ms, input) => setTimeout(() => this.#turn(input), ms),
     };
   }
-}
-
-function hex(bytes) {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,23 +1,25 @@
 // The tabs of one page: one of them leads, the others are attached to it.
 //
-// - The leader is who holds a lock (Web Locks): when it closes or crashes, another tab gets it, at once. Where a browser has
-//   no locks, every tab leads.
+// - The leader is who holds a lock (Web Locks): when it closes or crashes, another tab gets it, at once. Browsers give no locks
+//   to pages without TLS: there, two tabs would both submit what is kept. Node before version 24 has none: a process leads.
 // - The tabs speak over a BroadcastChannel. A message is {kind, ...}; `tell` sends one to all others.
 // - The leader alone has a session. `TabSession` is what the others have: each of its calls and subscriptions is done by the
 //   leader, and its answers and events come back.
 
 import { promised } from "./link.js";
+import { randomId } from "./values.js";
 
 const [LEADER, CALL, SUBSCRIBE, ANSWER, EVENT, BYE] = ["leader", "call", "subscribe", "answer", "event", "bye"];
 
 export class Tabs {
   #channel;
-  #id = crypto.randomUUID();
+  #id = randomId();
   #hear;
   #session; // of the leader, while it is connected
   #remote; // of another tab, while its leader is connected
   #release = () => {};
   #closed = false;
+  #waiting = new AbortController(); // for the lock
   #attached = new Map(); // id of another tab -> {open}, of those that have asked for something
   isLeader = false;
 
@@ -28,17 +30,22 @@ export class Tabs {
    *   `hear`: a message of another tab
    */
   constructor(name, told) {
+    const locks = globalThis.navigator?.locks;
+    if (!locks && globalThis.isSecureContext === false) {
+      throw new Error("working offline needs a page with TLS, or of localhost: browsers give other pages no locks, by which one tab leads");
+    }
     this.#hear = told.hear;
     this.told = told;
     this.#channel = new BroadcastChannel(`dstm ${name}`);
     this.#channel.onmessage = ({ data }) => this.#receive(data);
     const lead = () => {
+      if (this.#closed) return undefined; // the lock came too late, and is free again
       this.isLeader = true;
       this.#goOffline();
       told.lead();
       return new Promise((release) => (this.#release = release));
     };
-    if (globalThis.navigator?.locks) navigator.locks.request(`dstm ${name}`, lead).catch(() => {});
+    if (locks) locks.request(`dstm ${name}`, { signal: this.#waiting.signal }, lead).catch(() => {});
     else queueMicrotask(lead);
     this.tell({ kind: LEADER, asks: true });
     globalThis.addEventListener?.("pagehide", this.#leave);
@@ -63,6 +70,7 @@ export class Tabs {
     this.#leave();
     globalThis.removeEventListener?.("pagehide", this.#leave);
     this.#closed = true;
+    this.#waiting.abort();
     this.#channel.onmessage = null;
     this.#channel.close();
     this.#release();

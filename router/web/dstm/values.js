@@ -64,3 +64,8 @@ function object(value, depth, at) {
 export function size(value) {
   return new TextEncoder().encode(JSON.stringify(value)).length;
 }
+
+/** Give 128 random bits, as 32 hex digits. */
+export function randomId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -78,21 +78,24 @@ async def test_a_name_beyond_ascii_and_parts_without_quotes(bench: Bench) -> Non
 
 
 @pytest.mark.parametrize(
-    ("header", "body", "path"),
+    ("made_with", "body", "path"),
     [
-        (signed(key="key"), BODY, PUBLISH),
-        (signed("nobody"), BODY, PUBLISH),
-        (signed("old", "past"), BODY, PUBLISH),
-        (signed(), BODY + b" ", PUBLISH),
-        (signed(), BODY, PUBLISH + "?x=1"),
-        (signed(method="GET"), BODY, PUBLISH),
-        (signed(path="/api/realm2/publish"), BODY, PUBLISH),
+        ({"key": "key"}, BODY, PUBLISH),
+        ({"authid": "nobody"}, BODY, PUBLISH),
+        ({"authid": "old", "key": "past"}, BODY, PUBLISH),
+        ({}, BODY + b" ", PUBLISH),
+        ({}, BODY, PUBLISH + "?x=1"),
+        ({"method": "GET"}, BODY, PUBLISH),
+        ({"path": "/api/realm2/publish"}, BODY, PUBLISH),
     ],
 )
 @asynchronous
-async def test_what_does_not_fit_is_refused(header: str, body: bytes, path: str, bench: Bench) -> None:
+async def test_what_does_not_fit_is_refused(
+    made_with: dict[str, str], body: bytes, path: str, bench: Bench
+) -> None:
     """The answer is the same for a wrong key, an unknown name, and a request that was changed."""
     node = shop(bench)
+    header = signed(**made_with)  # here and now: signed when tests are collected, it is too old in a long run
     answer = await send(node, header, body, path)
     assert (answer.status, answer.json["error"]) == (401, "wamp.error.authentication_denied")
     assert answer.json["message"] == "authentication failed"

@@ -1,0 +1,115 @@
+// What dstm.js keeps in IndexedDB, and what the tabs of a page do with it: in a browser alone.
+
+import { indexedDbStore, offline, Space } from "/dstm/dstm.js";
+import { Document } from "/dstm/document.js";
+
+const mutators = { inc: (tx, n) => tx.inc("/n", n) };
+
+const CASES = {
+  async "a replica comes back as it was, and only what changed is written"() {
+    const store = await indexedDbStore("replicas");
+    const value = Object.fromEntries(Array.from({ length: 3_000 }, (_, n) => [`k${n}`, { n, l: [n] }]));
+    let document = Document.of(value);
+    await store.saveReplica({ document, version: 7, epoch: "e", hash: "aa" });
+    document = document.put("/k5", "other").remove("/k6");
+    await store.saveReplica({ document, version: 8, epoch: "e", hash: "bb" });
+    const { replica } = await (await indexedDbStore("replicas")).load();
+    same([replica.version, replica.epoch, replica.hash], [8, "e", "bb"]);
+    same(replica.document.plain(""), document.plain(""));
+  },
+
+  async "a document that is no object"() {
+    const store = await indexedDbStore("scalars");
+    await store.saveReplica({ document: Document.of([1, 2]), version: 1, epoch: "e" });
+    same((await store.load()).replica.document.plain(""), [1, 2]);
+  },
+
+  async "mutations are kept in their order, and forgotten"() {
+    const store = await indexedDbStore("mutations");
+    for (const id of ["1", "2", "3"]) await store.saveMutation({ id, name: "inc", args: [Number(id)] });
+    await store.saveMutation({ id: "1", name: "inc", args: [1], body: { tx: "x:1" } });
+    await store.forgetMutation("2");
+    const { mutations } = await (await indexedDbStore("mutations")).load();
+    same(mutations.map(({ id, body }) => [id, body?.tx ?? null]), [["1", "x:1"], ["3", null]]);
+  },
+
+  async "a change outlives the page that made it, offline"() {
+    const connect = async () => {
+      throw new Error("there is no network");
+    };
+    const page = async () => offline(new Space("board"), { mutators, store: await indexedDbStore("outlives"), connect });
+    const before = await page();
+    const change = before.mutate("inc", 4);
+    await change.kept;
+    before.close();
+    const after = await page();
+    same([after.pending, after.changes[0].args, after.state], [1, [4], "detached"]);
+    after.close();
+  },
+
+  async "of two tabs one leads, the other sees its changes, and leads when it closes"() {
+    const server = new Server();
+    const tab = async () => offline(new Space("board"), { mutators, store: await indexedDbStore("tabs"), connect: server.connect });
+    const one = await tab();
+    await until(() => one.state === "live");
+    const two = await tab();
+    await until(() => two.state === "live");
+    same(server.sessions, 1);
+    const change = two.mutate("inc", 2);
+    same((await change.done).status, "committed");
+    await until(() => one.get("/n") === 2 && two.get("/n") === 2);
+    one.close();
+    await until(() => two.state === "live" && server.sessions === 2);
+    same((await two.mutate("inc", 3).done).status, "committed");
+    same([server.n, two.get("/n")], [5, 5]);
+    two.close();
+  },
+};
+
+/** Commits increments of /n. */
+class Server {
+  n = 0;
+  version = 0;
+  sessions = 0;
+  #told = new Set();
+
+  connect = async () => {
+    this.sessions += 1;
+    return { getOptions: () => ({}), call: (uri, message) => this.#call(uri, message), subscribe: async (_, take) => void this.#told.add(take), unsubscribe: async () => {} };
+  };
+
+  async #call(uri, { argsDict }) {
+    const hash = "0".repeat(32);
+    if (uri.endsWith("sync")) return { argsList: [], argsDict: { epoch: "e", version: this.version, hash, snapshot: { n: this.n } } };
+    this.n += argsDict.ops[0].value;
+    this.version += 1;
+    const delta = [this.version - 1, this.version, [{ op: "add", path: "/n", value: this.n }], { hash, time: 1 }];
+    setTimeout(() => this.#told.forEach((take) => take({ argsList: [delta], argsDict: { epoch: "e" } })));
+    return { argsList: [], argsDict: { version: this.version, epoch: "e", time: 1 } };
+  }
+}
+
+async function until(condition) {
+  for (let turn = 0; !condition(); turn++) {
+    if (turn > 300) throw new Error(`still not: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function same(actual, expected) {
+  const [one, other] = [JSON.stringify(actual), JSON.stringify(expected)];
+  if (one !== other) throw new Error(`expected ${other.slice(0, 200)}, got ${one.slice(0, 200)}`);
+}
+
+export async function runAll() {
+  const results = [];
+  for (const [name, test] of Object.entries(CASES)) {
+    try {
+      await test();
+      results.push({ name });
+    } catch (error) {
+      results.push({ name, why: String(error?.stack ?? error) });
+    }
+  }
+  return results;
+}
