@@ -127,8 +127,8 @@ function showNotes(board, me, chosen) {
 
   byId("add-note").onclick = () => {
     const id = newId();
-    const place = shown.size % 10;
-    board.mutate("addNote", id, { x: 120 + 110 * place, y: 100 + 60 * place, colour: NOTE_COLOURS[chosen.colour], text: "", by: me.name });
+    const place = shown.size % 18; // six in a row
+    board.mutate("addNote", id, { x: 60 + 250 * (place % 6), y: 60 + 300 * Math.floor(place / 6), colour: NOTE_COLOURS[chosen.colour], text: "", by: me.name });
     shown.get(id)?.querySelector("textarea").focus();
   };
 
