@@ -1,5 +1,6 @@
 """A node on real sockets: start, stop, reload, and what it does with one connection."""
 
+import re
 import time
 from typing import Any
 
@@ -246,8 +247,9 @@ class TestWebPage:
         assert b"Twisted" not in head
         where = await request(port, "/websocket.json")
         assert where.endswith(b'\r\n\r\n{"path": "/ws"}')
-        for file in (b"page.css", b"page.js"):
-            assert file in body
+        files = re.findall(rb'(?:href|src)="([^"]+)"', body)
+        assert {file.rpartition(b".")[2] for file in files} >= {b"css", b"js"}
+        for file in files:
             assert (await request(port, f"/{file.decode()}")).startswith(b"HTTP/1.1 200 OK")
 
     @asynchronous

@@ -64,9 +64,9 @@ class TestWheel:
         assert {
             "router/py.typed",
             "realms/py.typed",
-            "router/web/static/index.html",
-            "router/web/static/page.css",
-            "router/web/static/page.js",
+            "router/web/plain/index.html",
+            "router/web/plain/page.css",
+            "router/web/plain/page.js",
             "router/default_config/router.yaml",
             "router/default_config/realms/realm1.yaml",
         } <= names

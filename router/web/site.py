@@ -21,7 +21,8 @@ from twisted.web.static import Data, File
 
 from router.web import Mounts
 
-OWN_PAGE: Final = Path(__file__).parent / "static"
+CONSOLE: Final = Path(__file__).parent / "static"  # made when the package is built
+PLAIN_PAGE: Final = Path(__file__).parent / "plain"  # where it was built without
 DSTM: Final = Path(__file__).parent / "dstm"  # the client library for pages, at /dstm/dstm.js
 
 SECURITY_HEADERS: Final = {
@@ -120,7 +121,7 @@ def site_for(page: str, websocket_path: str, mounts: Mounts = MappingProxyType({
 
 
 def _pages(page: str, websocket_path: str) -> Resource:
-    directory = OWN_PAGE if page == "default" else Path(page)
+    directory = _own_page() if page == "default" else Path(page)
     root = _Files(str(directory))
     root.indexNames = ["index.html"]
     if page == "default":
@@ -130,6 +131,10 @@ def _pages(page: str, websocket_path: str) -> Resource:
     library: Any = _Files(str(DSTM))
     root.putChild(b"dstm", library)
     return root
+
+
+def _own_page() -> Path:
+    return CONSOLE if (CONSOLE / "index.html").is_file() else PLAIN_PAGE
 
 
 def _mount(root: Resource, path: str, resource: Resource) -> None:

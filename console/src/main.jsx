@@ -1,0 +1,15 @@
+// The console: starts the page.
+
+import "./style/base.css";
+import "./style/shell.css";
+import "./style/pieces.css";
+
+import { render } from "preact";
+
+import { Shell } from "./shell.jsx";
+import { resume } from "./login.jsx";
+
+const root = document.getElementById("console");
+root.textContent = "";
+render(<Shell />, root);
+resume();
