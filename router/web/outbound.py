@@ -182,10 +182,20 @@ class _Drain(Protocol):
         if not self._done.called:
             self._done.callback(self._answer)
 
+    def abort(self, _: object) -> None:
+        """
+        Drop the connection: the answer has not ended in its time.
+
+        Twisted's proxy can only ask for the end, which over TLS the receiver would have to agree to.
+        """
+        producer = getattr(self.transport, "_producer", None)
+        getattr(producer, "abortConnection", self.transport.loseConnection)()
+
 
 def _drain(response: Any) -> "Deferred[Answer]":
     (after, *_) = response.headers.getRawHeaders("retry-after", [""])
     seconds = float(after) if after.isdigit() and len(after) < 10 else 0.0
-    done: Deferred[Answer] = Deferred()
-    response.deliverBody(_Drain(done, Answer(response.code, seconds)))
+    done: Deferred[Answer] = Deferred(lambda done: drain.abort(done))
+    drain = _Drain(done, Answer(response.code, seconds))
+    response.deliverBody(drain)
     return done
