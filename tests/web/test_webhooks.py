@@ -105,6 +105,7 @@ async def test_an_event_arrives_signed(bench: Bench, receiver: Receiver) -> None
     publication = await publish(client, "h€llo", 1)
     await until(lambda: receiver.got)
     ((headers, body),) = receiver.got
+    assert not [line for line in bench.log.lines("info") if "factory" in line]
     assert json.loads(body) == {
         "realm": "realm1",
         "webhook": "news",
