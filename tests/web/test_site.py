@@ -98,3 +98,15 @@ def test_a_mount_is_made_once(pages: str) -> None:
     Wire(site).ask("GET", "/echo")
     Wire(site).ask("GET", "/echo")
     assert len(made) == 1
+
+
+@pytest.mark.parametrize(("page", "path"), [("default", "/ws"), ("none", "/ws"), ("none", "/")])
+def test_at_the_websockets_path_a_browser_is_told_what_is_there(page: str, path: str) -> None:
+    wire = Wire(site_for(page, path, {f"{path.rstrip('/')}/echo": Echo}))
+    assert wire.ask("GET", path) == (426, b"A WAMP router: clients connect here by WebSocket.\n")
+    assert wire.ask("GET", f"{path.rstrip('/')}/echo") == (200, b"GET  0")
+    assert wire.ask("GET", "/other")[0] == 404
+
+
+def test_pages_at_the_websockets_path_are_served(pages: str) -> None:
+    assert Wire(site_for(pages, "/", {})).ask("HEAD", "/") == (200, b"")
