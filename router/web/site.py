@@ -110,7 +110,7 @@ class _WebSocketOnly(Resource):
     """The WebSocket's path, for requests that open none: a person looks with a browser what is there."""
 
     def render(self, request: Any) -> bytes:
-        request.setResponseCode(426)
+        request.setResponseCode(426, b"Upgrade Required")
         request.setHeader(b"Upgrade", b"websocket")
         request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
         return b"A WAMP router: clients connect here by WebSocket.\n"
