@@ -312,6 +312,7 @@ class TestBadRequests:
             (b'{"procedure": 1}', "$.procedure"),
             (b'{"args": []}', "`procedure`"),
             (b'{"procedure": "com.example.add", "arg": []}', "`arg`"),
+            (b'{"uri": "com.example.add"}', "a JSON object of procedure, args, kwargs, options: "),
             (b'{"procedure": "com.example.add", "args": {}}', "args must be an array"),
             (b'{"procedure": "com.example.add", "args": null}', "args must be an array"),
             (b'{"procedure": "com.example.add", "kwargs": []}', "kwargs must be an object"),
