@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     run = _command(commands, "run", _run, "run the router in the foreground until SIGTERM or Ctrl-C")
+    _add_directory(run)
     _add_config(run)
     run.add_argument(
         "--reactor",
@@ -44,7 +45,8 @@ def _parser() -> argparse.ArgumentParser:
         help="a Twisted reactor, as in 'twistd --help-reactors' (default: uvloop where it is installed)",
     )
     check = _command(commands, "check", _check, "check a configuration: every problem, with its place")
-    check.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="default: ./config")
+    _add_directory(check)
+    _add_config(check)
     schema = _command(
         commands, "schema", _schema, "print the JSON Schema of a configuration file, for editors"
     )
@@ -63,6 +65,10 @@ def _command(commands: Any, name: str, function: Any, text: str) -> argparse.Arg
     return parser
 
 
+def _add_directory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="the same as --config DIR")
+
+
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", "-c", type=Path, metavar="DIR", help="default: ./config, else the shipped configuration"
@@ -72,7 +78,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from router.tap import default_directory, load_or_exit
 
-    configuration = load_or_exit(options.config or default_directory())
+    configuration = load_or_exit(options.directory or options.config or default_directory())
     reactor = _install_reactor(options.reactor)
 
     from twisted.internet.error import CannotListenError
@@ -139,7 +145,7 @@ def _install_reactor(name: str | None) -> Any:
 def _check(options: argparse.Namespace) -> int:
     from router.tap import default_directory, load_or_exit
 
-    directory = options.directory or default_directory()
+    directory = options.directory or options.config or default_directory()
     load_or_exit(directory, warn=True)
     sys.stdout.write(f"{directory}: good\n")
     return 0

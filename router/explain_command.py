@@ -139,11 +139,10 @@ class _Lines:
 
     def _authorizer(self) -> str:
         config = self._role.config
-        order = (
-            "no permission decides about all of that"
-            if config.authorization.first == "permissions"
-            else "it is asked first, and a permission decides where it answers null"
-        )
+        order = "it is asked first, and a permission decides where it answers null"
+        if config.authorization.first == "permissions":
+            is_uri = self._options.match == "exact"
+            order = "no permission matches" if is_uri else "no permission decides about all of that"
         return (
             f"{self._place((*self._section, 'authorizer'))} decides: {config.authorizer} is called; {order}"
         )

@@ -405,13 +405,16 @@ def describe(settings: Any, port: Any) -> str:
     place = getattr(address, "name", None)
     if isinstance(place, bytes):
         place = place.decode()
-    scheme = "tls" if secure else "tcp" if place is None else "unix"
+    is_socket = place is not None
     if place is None:
         host = f"[{address.host}]" if ":" in address.host else address.host
         place = f"{host}:{address.port}"
     serializers = ", ".join(settings.serializers)
     if not isinstance(settings, WebSocketTransport):
-        return f"RawSocket {scheme}://{place} ({serializers})"
+        url = f"unix:{place}" if is_socket else f"rs{'s' if secure else ''}://{place}"
+        return f"RawSocket {url} ({serializers})"
+    if is_socket:
+        return f"WebSocket ws+unix:{place}:{settings.path} ({serializers})"
     site = f"http{'s' if secure else ''}://{place}"
     page = "" if settings.page == "none" else f", page {site}/"
     bridge = "" if settings.bridge is None else f", calls and events by HTTP {site}{settings.bridge.path}"

@@ -57,7 +57,7 @@ class TestRun:
             router.until("realms: realm1, realm2")
             assert f"Concord {__version__}" in router.text
             port = int(re.findall(r"WebSocket ws://127\.0\.0\.1:(\d+)/ws ", router.text)[0])
-            assert re.search(r"RawSocket tcp://127\.0\.0\.1:\d+ \(json, msgpack, cbor\)", router.text)
+            assert re.search(r"RawSocket rs://127\.0\.0\.1:\d+ \(json, msgpack, cbor\)", router.text)
             with socket.create_connection(("127.0.0.1", port), 5) as client:
                 client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert client.recv(100).startswith(b"HTTP/1.1 200 OK")
@@ -208,6 +208,16 @@ class TestCheck:
         done = run("concord", "check", "myrouter", cwd=tmp_path)
         assert (done.returncode, done.stdout) == (0, "myrouter: good\n")
         assert done.stderr == WARNING
+
+    def test_the_directory_by_either_name(self, tmp_path: Path) -> None:
+        """As an argument and as an option: nobody remembers which command takes which."""
+        directory = write(tmp_path)
+        assert run("concord", "check", "--config", "myrouter", cwd=tmp_path).stdout == "myrouter: good\n"
+        (directory / "router.yaml").write_text("no_key: 1")
+        for arguments in (["run", "myrouter"], ["run", "--config", "myrouter"], ["check", "-c", "myrouter"]):
+            refused = run("concord", *arguments, cwd=tmp_path)
+            assert refused.returncode == 1
+            assert refused.stderr.startswith("myrouter/router.yaml:1:1: no_key: unknown key")
 
     def test_the_directory_is_config_or_the_shipped_one_by_default(self, tmp_path: Path) -> None:
         shipped = run("concord", "check", cwd=tmp_path)

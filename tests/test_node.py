@@ -2,6 +2,7 @@
 
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,8 +29,20 @@ class TestStarting:
         assert bench.log.lines("info")[-4:] == [
             f"Concord {__version__}",
             f"WebSocket ws://127.0.0.1:{websocket}/ws (json, msgpack, cbor), page http://127.0.0.1:{websocket}/",
-            f"RawSocket tcp://127.0.0.1:{rawsocket} (json, msgpack, cbor)",
+            f"RawSocket rs://127.0.0.1:{rawsocket} (json, msgpack, cbor)",
             "realms: realm1, realm2",
+        ]
+
+    @asynchronous
+    async def test_sockets_are_named_as_clients_name_them(self, bench: Bench, tmp_path: Path) -> None:
+        """What the line says can be given to a client."""
+        sockets = [
+            {**kind, "endpoint": f"unix:{tmp_path}/{kind['name']}.sock"} for kind in (WEBSOCKET, RAWSOCKET)
+        ]
+        bench.node(transports=sockets)
+        assert bench.log.lines("info")[-3:-1] == [
+            f"WebSocket ws+unix:{tmp_path}/ws.sock:/ws (json, msgpack, cbor)",
+            f"RawSocket unix:{tmp_path}/raw.sock (json, msgpack, cbor)",
         ]
 
     @asynchronous

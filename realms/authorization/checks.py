@@ -2,8 +2,8 @@
 What is checked about the roles of a realm when its file is read.
 
 Mistakes are refused: an authorizer whose own role is another authorizer's to decide would wait for itself.
-What is only doubtful is a warning: a role that may do everything, a role that may do nothing, and
-permissions that never decide.
+What is only doubtful is a warning: a role that may do everything, a role that may do nothing,
+permissions that never decide, and a star where other routers have patterns.
 """
 
 from typing import Any
@@ -44,7 +44,7 @@ def check_authorizers(document: Document[Any]) -> None:
 
 
 def warn_of_roles(document: Document[Any], extensions: tuple[str, ...]) -> None:
-    """Warn of roles that may do everything or nothing, and of permissions that never decide."""
+    """Warn of roles that may do everything or nothing, and of permissions that decide nothing or little."""
     reserved = tuple(dict.fromkeys((*RESERVED, *(f"{name}." for name in extensions))))
     for path, role in document.select("roles", None):
         if grants_everything(role):
@@ -71,6 +71,13 @@ def _warn_of_permission(
             path,
             f"never decides: {before.match} {quoted(before.uri)} on line {line} goes before it everywhere",
         )
+    if permission.match == EXACT and permission.uri.endswith("*"):
+        start = quoted(permission.uri[:-1])
+        text = (
+            "* is a character like others: "
+            f"for all that begins with {start} write uri: {start} and match: prefix"
+        )
+        document.warn((*path, "uri"), text)
     in_vain = [action for action in permission.allow if action in ("publish", "register")]
     if in_vain and is_in(permission.uri, reserved):
         text = f"{' and '.join(in_vain)} are never allowed under {', '.join(reserved)}: they are the router's"

@@ -119,6 +119,7 @@ class EventHistory:
         self._last_durable = 0  # the publication that was handed to the journal last
         self._last_lost = 0  # the one that the journal had no room for
         self._readings: deque[Reading] = deque()
+        self._behind = 0  # pages that wait for the disk before they stand in that line
         self._is_reading = False
         self._timer: Cancellable | None = None
 
@@ -308,14 +309,15 @@ class EventHistory:
             if grant is not None and grant.error is not None:
                 raise Refused(grant.error, grant.text)
             reading = self._reading(call, subscription)
-            if len(self._readings) >= self._limits.history_reads:
+            if len(self._readings) + self._behind >= self._limits.history_reads:
                 text = f"limit history_reads={self._limits.history_reads} is reached"
                 raise Refused(uris.LIMIT_EXCEEDED, text)
         except Refused as refused:
             call.error(refused.error, refused.text)
             return
         if isinstance(reading.entry.store, Line) and self._journal is not None:
-            self._journal.after(lambda _: self._read(reading))
+            self._behind += 1
+            self._journal.after(lambda _: self._read(reading, waited=1))
         else:
             self._read(reading)
 
@@ -365,7 +367,8 @@ class EventHistory:
             raise Refused(UNAVAILABLE, f"no event history is kept of {match} {topic!r}")
         return found
 
-    def _read(self, reading: Reading) -> None:
+    def _read(self, reading: Reading, waited: int = 0) -> None:
+        self._behind -= waited
         self._readings.append(reading)
         self._read_next()
 

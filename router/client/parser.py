@@ -169,7 +169,7 @@ def _add_reconnect(parser: argparse.ArgumentParser) -> None:
 def _call(commands: Any) -> None:
     parser = _command(commands, "call", "calling", "call a procedure and print its result")
     parser.add_argument("procedure")
-    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help=_ARGUMENTS)
+    parser.add_argument("arguments", nargs="*", default=[], metavar="ARGUMENT", help=_ARGUMENTS)
     parser.add_argument(
         "--timeout",
         "-t",
@@ -187,7 +187,7 @@ def _call(commands: Any) -> None:
 def _publish(commands: Any) -> None:
     parser = _command(commands, "publish", "publishing", "publish an event")
     parser.add_argument("topic")
-    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help=_ARGUMENTS)
+    parser.add_argument("arguments", nargs="*", default=[], metavar="ARGUMENT", help=_ARGUMENTS)
     acknowledge = parser.add_mutually_exclusive_group()
     acknowledge.add_argument("--ack", action="store_true", help="print the publication's id")
     acknowledge.add_argument("--no-ack", action="store_true", help="do not wait for the router's word")

@@ -98,6 +98,8 @@ def settings(options: argparse.Namespace, environ: Mapping[str, str] = os.enviro
         channel_binding=given("channel_binding"),
     )
     made.method()  # what is wrong with it is said before anything is connected
+    if "tls" in made.authmethods and not made.tls.certificate:
+        raise UsageError("authentication by tls needs --tls-cert")
     if made.tls.certificate and not made.address.is_secure:
         raise UsageError("a TLS certificate needs a wss: or rss: URL")
     if (made.headers or made.cookie_file) and not made.address.is_websocket:

@@ -17,6 +17,7 @@ Rules of this file:
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from twisted.logger import Logger
@@ -45,6 +46,8 @@ from router.wamp.serializers import Serializer
 
 BEFORE_A_SESSION: Final = (State.AWAITING_HELLO, State.CHALLENGED, State.DECIDING)
 HELD_BYTES: Final = 1024 * 1024  # and one message: a carrier has read about as much when it is told to stop
+LEAST_HELD_BYTES: Final = 16  # what a message counts that is shorter: in a batch, a million can be empty
+EARLY_BYTES: Final = 65536  # of a message while no session is open
 NO_ROUTES: Final[Routes] = {}  # before a session is open and after
 
 
@@ -101,7 +104,7 @@ class Connection:
         self._entrance = entrance
         self._turn = turn
         self._counters = counters
-        self._decode = serializer.decode
+        self._decode: Callable[[bytes], Message] = partial(_decode_early, serializer.decode)
         self._deliver = turn.deliver
         self._routes = NO_ROUTES
         self._on_state = on_state
@@ -134,7 +137,7 @@ class Connection:
                 for data in rest:
                     message = decode(data)
                     if routes is not self._routes:
-                        routes, session = self._routes, self.session
+                        decode, routes, session = self._decode, self._routes, self.session
                     route = routes.get(message.__class__)
                     if route is not None:
                         deliver(route(session, message, now))  # type: ignore[arg-type]  # there is one
@@ -165,7 +168,7 @@ class Connection:
         assert self._held is not None
         for data in messages:
             self._held.append(data)
-            self._held_bytes += len(data)
+            self._held_bytes += max(len(data), LEAST_HELD_BYTES)
         limit = HELD_BYTES + self.peer.message_limit_bytes
         if self._held_bytes > limit:
             self.refuse(f"{self._held_bytes} bytes while an answer was awaited: the limit is {limit}")
@@ -341,6 +344,7 @@ class Connection:
         session = self.session = admission.session
         self.realm = admission.realm
         self._routes = admission.realm.routes
+        self._decode = self.serializer.decode
         rate = admission.realm.limits.messages_per_second
         self._throttle = Throttle(rate, self._turn.now()) if rate else None
         session.link = self.outbox
@@ -354,6 +358,7 @@ class Connection:
     def _on_client_says_goodbye(self, message: Goodbye) -> None:
         """Answer, and wait for the next HELLO or for the end of the connection."""
         self._leave(message.reason)
+        self._decode = partial(_decode_early, self.serializer.decode)
         self.outbox.send(Goodbye({}, uris.GOODBYE_AND_OUT))
         self.state = State.AWAITING_HELLO
         self._on_state(self._carrier, self.state)
@@ -420,3 +425,11 @@ class Connection:
                 self.log.failure("defect while ending {who}", who=self.who())
                 self.state = State.ENDED
                 self._carrier.abort()
+
+
+def _decode_early(decode: Callable[[bytes], Message], data: bytes) -> Message:
+    """Decode what a stranger sends: a large message takes long enough for all others to notice."""
+    if len(data) > EARLY_BYTES:
+        text = f"a message of {len(data)} bytes while no session is open: the limit is {EARLY_BYTES}"
+        raise ProtocolViolation(text, uris.PAYLOAD_SIZE_EXCEEDED)
+    return decode(data)

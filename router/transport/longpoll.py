@@ -111,6 +111,7 @@ class Poller:
         self._poll_timer: Any = None
         self._silence_timer: Any = None
         self._held: list[Any] | None = None  # sends that are answered when reading goes on; None: it does
+        self._sends = 0  # that were taken meanwhile, whether or not anybody waits for the answer
         listener = owner.listener
         self.connection: Connection | None = listener.connection(
             _peer_of(request, listener), serializer, self
@@ -131,7 +132,7 @@ class Poller:
         connection = self.connection
         if connection is None or self._closing:
             return Answer(410, "this transport is closing").render(request)
-        if self._held is not None and len(self._held) >= MAX_HELD_SENDS:
+        if self._held is not None and self._sends >= MAX_HELD_SENDS:
             return Answer(429, "wait for the answers of what was sent before").render(request)
         body = request.content.read()
         limit = connection.peer.message_limit_bytes
@@ -147,6 +148,7 @@ class Poller:
         if self._held is None:
             return _done(request)
         self._held.append(request)
+        self._sends += 1
         request.notifyFinish().addErrback(lambda _: self._forget_send(request))
         return NOT_DONE_YET
 
@@ -186,6 +188,7 @@ class Poller:
     def pause_reading(self) -> None:
         if self._held is None:
             self._held = []
+            self._sends = 0
 
     def resume_reading(self) -> None:
         held, self._held = self._held or [], None

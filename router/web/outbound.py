@@ -18,7 +18,7 @@ from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IResolutionReceiver, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool
+from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool, _HTTP11ClientFactory
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer
@@ -49,6 +49,7 @@ class Poster:
         self._pool = HTTPConnectionPool(reactor)
         self._pool.maxPersistentPerHost = parallel
         self._pool.cachedConnectionTimeout = 30
+        self._pool._factory = _Quiet
         endpoints = _Endpoints(reactor, allow_private_addresses)
         self._agent = Agent.usingEndpointFactory(reactor, endpoints, self._pool)
 
@@ -67,6 +68,12 @@ class Poster:
         """Close the connections that are kept."""
         closed: Deferred[None] = self._pool.closeCachedConnections()
         return closed
+
+
+class _Quiet(_HTTP11ClientFactory):
+    """Twisted's own factory, without its two lines in the log for each connection."""
+
+    noisy = False
 
 
 @implementer(IAgentEndpointFactory)
@@ -182,10 +189,20 @@ class _Drain(Protocol):
         if not self._done.called:
             self._done.callback(self._answer)
 
+    def abort(self, _: object) -> None:
+        """
+        Drop the connection: the answer has not ended in its time.
+
+        Twisted's proxy can only ask for the end, which over TLS the receiver would have to agree to.
+        """
+        producer = getattr(self.transport, "_producer", None)
+        getattr(producer, "abortConnection", self.transport.loseConnection)()
+
 
 def _drain(response: Any) -> "Deferred[Answer]":
     (after, *_) = response.headers.getRawHeaders("retry-after", [""])
     seconds = float(after) if after.isdigit() and len(after) < 10 else 0.0
-    done: Deferred[Answer] = Deferred()
-    response.deliverBody(_Drain(done, Answer(response.code, seconds)))
+    done: Deferred[Answer] = Deferred(lambda done: drain.abort(done))
+    drain = _Drain(done, Answer(response.code, seconds))
+    response.deliverBody(drain)
     return done

@@ -108,9 +108,21 @@ class _Files(File):
         return self.childNotFound
 
 
+class _WebSocketOnly(Resource):
+    """The WebSocket's path, for requests that open none: a person looks with a browser what is there."""
+
+    def render(self, request: Any) -> bytes:
+        request.setResponseCode(426, b"Upgrade Required")
+        request.setHeader(b"Upgrade", b"websocket")
+        request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
+        return b"A WAMP router: clients connect here by WebSocket.\n"
+
+
 def site_for(page: str, websocket_path: str, mounts: Mounts = MappingProxyType({})) -> Site:
     """Make the site for the setting ``page``: "default", "none", or a directory; ``mounts`` go before it."""
     root = Resource() if page == "none" else _pages(page, websocket_path)
+    if page == "none" or websocket_path != "/":
+        _mount(root, websocket_path, _WebSocketOnly())
     for path, make in mounts.items():
         _mount(root, path, make())
     site = _Site(root, requestFactory=_Request, timeout=30)

@@ -44,21 +44,15 @@ transports:
   - {{type: websocket, endpoint: "unix:{socket}.ws"}}
 """
 
-_LISTENS = re.compile(r"(WebSocket|RawSocket) (\w+)://(\S+) \(")
+_LISTENS = re.compile(r"(?:WebSocket|RawSocket) (ws|wss|rs|rss|unix|ws\+unix):(\S+) \(")
 
 
 def urls(text: str) -> dict[str, str]:
-    """Give name -> URL of what a router says that it listens on: ws, wss, rs, rss, unix."""
+    """Give name -> URL of what a router says that it listens on: ws, wss, rs, rss, unix, ws+unix."""
     found = {}
-    for kind, scheme, place in _LISTENS.findall(text):
-        place = place.replace("127.0.0.1", "localhost") if scheme in ("wss", "tls") else place
-        if place.startswith("/"):
-            if kind == "RawSocket":
-                found["unix"] = f"unix:{place}"
-        elif kind == "WebSocket":
-            found[scheme] = f"{scheme}://{place}"
-        else:
-            found[{"tcp": "rs", "tls": "rss"}[scheme]] = f"{'rss' if scheme == 'tls' else 'rs'}://{place}"
+    for scheme, place in _LISTENS.findall(text):
+        place = place.replace("127.0.0.1", "localhost") if scheme in ("wss", "rss") else place
+        found[scheme] = f"{scheme}:{place}"
     return found
 
 

@@ -15,7 +15,7 @@ WHO = ("call", "wamp.session.count")
 
 class TestConnections:
     @pytest.mark.parametrize("serializer", SERIALIZERS)
-    @pytest.mark.parametrize("kind", ["ws", "wss", "rs", "rss", "unix"])
+    @pytest.mark.parametrize("kind", ["ws", "wss", "rs", "rss", "unix", "ws+unix"])
     def test_every_transport_and_serializer(self, router: ClientRouter, kind: str, serializer: str) -> None:
         tls = ["--tls-ca", router.certificate] if kind in ("wss", "rss") else []
         place = ["--url", router.urls[kind], "--serializer", serializer, *tls]
@@ -112,7 +112,8 @@ class TestAuthentication:
         place = ["--url", router.urls[kind], "--tls-ca", router.certificate, "--authmethod", "tls"]
         own = ["--tls-cert", "tom.pem", "--tls-key", "tom.key.pem"]
         assert self.role(router, *place, *own) == "member, by tls"
-        assert router.refused(*WHO, *place)[0] == 4
+        code, text = router.refused(*WHO, *place)
+        assert (code, "by tls needs --tls-cert" in text) == (2, True)
         other = ["--tls-cert", "certificate.pem", "--tls-key", "key.pem"]
         assert router.refused(*WHO, *place, *other)[0] == 4
 

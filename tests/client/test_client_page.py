@@ -70,3 +70,12 @@ def test_there_are_examples() -> None:
 @pytest.mark.parametrize("option", sorted(options(parser()) - {"--help"}))
 def test_an_option_is_on_the_page(option: str) -> None:
     assert f"`{option}" in PAGE or f" {option} " in PAGE
+
+
+@pytest.mark.parametrize(("command", "missing"), [("call", "procedure"), ("publish", "topic")])
+def test_only_what_is_needed_is_asked_for(
+    command: str, missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args([command])
+    assert capsys.readouterr().err.endswith(f"arguments are required: {missing}\n")

@@ -21,7 +21,7 @@ from typing import Self
 BIN = Path(sys.executable).parent
 
 # What the router prints of a transport: kind, scheme, place.
-_LISTENS = re.compile(r"(WebSocket|RawSocket) (\w+)://(\S+) \(")
+_LISTENS = re.compile(r"(WebSocket|RawSocket) ([\w+]+):(?://)?(\S+) \(")
 _TROUBLE = re.compile(r"Traceback \(most recent call last\)|\bdefect\b|Unhandled error")
 
 
@@ -139,7 +139,7 @@ class RouterProcess:
                 self.websocket = url
         elif scheme == "unix":
             self.unix = place
-        elif scheme == "tls":
+        elif scheme == "rss":
             self.rawsocket_tls = int(place.rpartition(":")[2])
         else:
             self.rawsocket = int(place.rpartition(":")[2])

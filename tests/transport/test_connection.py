@@ -9,7 +9,7 @@ from twisted.logger import capturedLogs
 
 from router.routing.handshake import Peer, Refusal, State
 from router.routing.outputs import Delivery
-from router.transport.connection import Connection
+from router.transport.connection import EARLY_BYTES, Connection
 from router.transport.framing import CHANNELS
 from router.transport.outbox import DefaultRules, Outbox
 from router.wamp import uris
@@ -118,6 +118,34 @@ def test_hello_and_what_follows_in_the_same_read(bench: Bench, line: Line) -> No
     assert line.messages == [[2, 7, {}], [6, {}, uris.GOODBYE_AND_OUT], [2, 8, {}]]
     assert len(bench.realm.taken) == 2
     assert bench.realm.log == [("join", 7), ("leave", 7, uris.NORMAL), ("join", 8)]
+
+
+def hello(size: int) -> bytes:
+    return wamp(1, "realm1", {"authextra": "x" * size})
+
+
+def test_a_stranger_is_not_read_at_length(bench: Bench, line: Line) -> None:
+    """To decode a message of the transport's limit takes long enough for everybody to notice."""
+    ((code, details, reason),) = line.send(hello(EARLY_BYTES))
+    assert (code, reason) == (3, uris.PAYLOAD_SIZE_EXCEEDED)
+    assert str(EARLY_BYTES) in details["message"]
+    assert not bench.entrance.peers
+
+
+def test_how_long_messages_may_be_changes_with_the_session(bench: Bench, line: Line) -> None:
+    long = wamp(16, 1, {}, "com.x", ["x" * EARLY_BYTES])
+    assert line.send(hello(EARLY_BYTES - 100)) == [[2, 7, {}]]
+    assert line.send(long, wamp(6, {}, uris.NORMAL)) == [[6, {}, uris.GOODBYE_AND_OUT]]
+    assert len(bench.realm.taken) == 1
+    ((code, *_),) = line.send(hello(EARLY_BYTES))
+    assert code == 3
+
+
+def test_what_was_on_its_way_when_the_router_said_goodbye_may_be_long(joined: Line) -> None:
+    joined.connection.farewell(Goodbye({}, uris.SYSTEM_SHUTDOWN))
+    joined.bench.end_turn()
+    assert joined.send(wamp(16, 1, {}, "com.x", ["x" * EARLY_BYTES])) == []
+    assert joined.connection.state is State.CLOSING
 
 
 @pytest.mark.parametrize(("signature", "answer"), [("right", 2), ("wrong", 3)])

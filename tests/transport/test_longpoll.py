@@ -272,6 +272,22 @@ def test_a_session_that_is_not_read_from_gets_its_answer_later() -> None:
     assert {request.status for request in held} == {204}
 
 
+def test_giving_up_requests_gives_no_room_for_others() -> None:
+    """Whoever is not read from can't go on by cutting the connections that wait for their answers."""
+    bench = PollBench()
+    at = bench.join()
+    session = bench.entrance.sessions[0]
+    big = "x" * (bench.realm.slow_consumer.low_water_bytes + 1)
+    bench.turn.deliver([Delivery((session,), Event(1, 5, {}, [big]))])
+    bench.end_turn()
+    for _ in range(MAX_HELD_SENDS):
+        bench.ask(f"{at}/send", PUBLISH).cut()
+    assert bench.ask(f"{at}/send", PUBLISH).status == 429
+    assert len(bench.realm.taken) == MAX_HELD_SENDS
+    bench.ask(f"{at}/receive")
+    assert bench.ask(f"{at}/send", PUBLISH).status == 204
+
+
 def test_a_message_over_the_limit() -> None:
     bench = PollBench(message_limit_bytes=1024)
     at = bench.join()

@@ -98,3 +98,25 @@ def test_a_mount_is_made_once(pages: str) -> None:
     Wire(site).ask("GET", "/echo")
     Wire(site).ask("GET", "/echo")
     assert len(made) == 1
+
+
+@pytest.mark.parametrize(("page", "path"), [("default", "/ws"), ("none", "/ws"), ("none", "/")])
+def test_at_the_websockets_path_a_browser_is_told_what_is_there(page: str, path: str) -> None:
+    wire = Wire(site_for(page, path, {f"{path.rstrip('/')}/echo": Echo}))
+    assert wire.ask("GET", path) == (426, b"A WAMP router: clients connect here by WebSocket.\n")
+    assert wire.ask("GET", f"{path.rstrip('/')}/echo") == (200, b"GET  0")
+    assert wire.ask("GET", "/other")[0] == 404
+
+
+def test_pages_at_the_websockets_path_are_served(pages: str) -> None:
+    assert Wire(site_for(pages, "/", {})).ask("HEAD", "/") == (200, b"")
+
+
+def test_the_status_for_a_browser_at_the_websockets_path_has_its_name() -> None:
+    """Twisted has no phrase for 426."""
+    channel = site_for("none", "/ws").buildProtocol(None)
+    transport = StringTransport()
+    channel.makeConnection(transport)
+    channel.dataReceived(b"GET /ws HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert transport.value().startswith(b"HTTP/1.1 426 Upgrade Required\r\n")
+    assert b"Upgrade: websocket\r\n" in transport.value()

@@ -105,6 +105,7 @@ async def test_an_event_arrives_signed(bench: Bench, receiver: Receiver) -> None
     publication = await publish(client, "h€llo", 1)
     await until(lambda: receiver.got)
     ((headers, body),) = receiver.got
+    assert not [line for line in bench.log.lines("info") if "factory" in line]
     assert json.loads(body) == {
         "realm": "realm1",
         "webhook": "news",
@@ -166,6 +167,27 @@ async def test_an_answer_without_an_end(bench: Bench, receiver: Receiver) -> Non
     receiver.statuses = [endless]
     await publish(client, "first")
     await until(lambda: node.counters["webhooks_delivered"] == 1)
+    await client.leave()
+
+
+@asynchronous
+async def test_an_answer_that_drips_keeps_no_connection(bench: Bench, receiver: Receiver) -> None:
+    """A receiver that never ends its answer would have one more of the router's with each attempt."""
+    open_requests = []
+
+    def drip(request: Any) -> int:
+        request.notifyFinish().addErrback(lambda _: open_requests.remove(request))
+        open_requests.append(request)
+        request.write(b"x")
+        return int(NOT_DONE_YET)
+
+    node = bench.node(hooked(hook(receiver, timeout_ms=100, retry={"attempts": 2, "first_ms": 10})))
+    client = await publisher(node)
+    receiver.statuses = [drip, drip]
+    await publish(client, "first")
+    await until(lambda: node.counters["webhooks_failed"] == 1)
+    await until(lambda: not open_requests)
+    assert len(receiver.got) == 2
     await client.leave()
 
 

@@ -66,9 +66,9 @@ class Wanted(Struct, frozen=True):
     last_event: int | None = None
 
 
-_decode_call: Final = msgspec.json.Decoder(CallBody).decode
-_decode_arguments: Final = msgspec.json.Decoder(Arguments).decode
-_decode_publish: Final = msgspec.json.Decoder(PublishBody).decode
+_CALL: Final = msgspec.json.Decoder(CallBody)
+_ARGUMENTS: Final = msgspec.json.Decoder(Arguments)
+_PUBLISH: Final = msgspec.json.Decoder(PublishBody)
 
 
 def call_wire(
@@ -80,7 +80,7 @@ def call_wire(
     Raises:
         Refused: with 400, where the body is no such call.
     """
-    call: Any = _read(_decode_call if procedure is None else _decode_arguments, body)
+    call: Any = _read(_CALL if procedure is None else _ARGUMENTS, body)
     uri = call.procedure if procedure is None else procedure
     _check_options(call.options, _NOT_FOR_CALLS)
     options = dict(call.options)
@@ -98,7 +98,7 @@ def publish_wire(body: bytes, topic: str | None = None) -> list[Any]:
     Raises:
         Refused: with 400, where the body is no such publication.
     """
-    publish: Any = _read(_decode_publish if topic is None else _decode_arguments, body)
+    publish: Any = _read(_PUBLISH if topic is None else _ARGUMENTS, body)
     uri = publish.topic if topic is None else topic
     _check_options(publish.options, _NOT_FOR_PUBLISH)
     options = {**publish.options, "acknowledge": True}
@@ -131,11 +131,12 @@ def wanted(query: Mapping[bytes, list[bytes]], last_event_id: str | None = None)
     return Wanted(topics, options, _publication(last_event_id))
 
 
-def _read(decode: Any, body: bytes) -> Any:
+def _read(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     try:
-        return decode(body)
+        return decoder.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise _bad(f"the body is not what is expected here: {error}") from None
+        names = ", ".join(decoder.type.__struct_fields__)
+        raise _bad(f"the body is not what is expected here, a JSON object of {names}: {error}") from None
 
 
 def _check_options(options: dict[str, Any], forbidden: tuple[str, ...]) -> None:

@@ -54,6 +54,9 @@ class Bridge(Section, frozen=True, kw_only=True):
     requests: Annotated[
         int, Meta(description="Requests at once that wait for their answer.", ge=1, le=1_000_000)
     ] = 10_000
+    requests_bytes: Annotated[
+        int, Meta(description="Size of their bodies, as they were sent.", ge=1_048_576, le=1 << 40)
+    ] = 67_108_864
     streams: Annotated[
         int, Meta(description="Answers as server-sent events at once.", ge=0, le=1_000_000)
     ] = 1_000

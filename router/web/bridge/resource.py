@@ -71,13 +71,20 @@ _KEY: Final = secrets.token_bytes(32)
 class _Ask:
     """A request that waits for the one answer of its session."""
 
-    def __init__(self, bridge: "BridgeResource", exchange: Exchange) -> None:
+    def __init__(self, bridge: "BridgeResource", exchange: Exchange, size_bytes: int = 0) -> None:
         self._bridge = bridge
         self._exchange = exchange
+        self._size_bytes = size_bytes
         bridge.waiting += 1
+        bridge.waiting_bytes += size_bytes
+
+    def over(self) -> None:
+        """Let another request take its place."""
+        self._bridge.waiting -= 1
+        self._bridge.waiting_bytes -= self._size_bytes
 
     def answered(self, code: int, fields: list[Raw]) -> None:
-        self._bridge.waiting -= 1
+        self.over()
         if code == Error.CODE:
             error = msgspec.json.decode(fields[4], type=str)
             status = status_of(error)
@@ -88,7 +95,7 @@ class _Ask:
             self._exchange.answer(200, b'{"publication":%b}' % bytes(fields[2]))
 
     def ended(self, reason: str, text: str) -> None:
-        self._bridge.waiting -= 1
+        self.over()
         self._exchange.fail(reason, text)
 
 
@@ -103,7 +110,7 @@ class _AskWhatThereIs(_Ask):
         if code != Result.CODE:
             super().answered(code, fields)
             return
-        self._bridge.waiting -= 1
+        self.over()
         (registered,) = msgspec.json.decode(fields[3])
         self._exchange.answer(200, self._bridge.described_for(self._session, registered))
 
@@ -112,7 +119,7 @@ class BridgeResource(Resource):
     """
     The bridge of one transport.
 
-    :ivar waiting: requests that wait for their answer
+    :ivar waiting: requests that wait for their answer; ``waiting_bytes``: their bodies
     :ivar streams: answers as server-sent events
     """
 
@@ -123,7 +130,7 @@ class BridgeResource(Resource):
         self, settings: Bridge, listener: Listener, directory: Directory, nonces: Nonces, reactor: Any
     ) -> None:
         super().__init__()
-        self.waiting = 0
+        self.waiting = self.waiting_bytes = 0
         self.streams: set[object] = set()
         self.sessions = Sessions(
             settings, listener.settings.handshake_timeout_ms, reactor.callLater, listener.turn.now
@@ -182,10 +189,10 @@ class BridgeResource(Resource):
         wire = call_wire(body, self._settings.call_timeout_ms, progress, _uri_of(exchange))
         if progress:
             self._check_room_for_stream()
-            self._stream(exchange, peer, sender, partial(CallStream, wire))
+            self._stream(exchange, peer, sender, partial(CallStream, wire), len(body))
         else:
             session = self._session_for(exchange, peer, sender)
-            ask = _Ask(self, exchange)
+            ask = _Ask(self, exchange, len(body))
             exchange.on_gone = lambda: session.cancel(ask)
             session.ask(wire, ask)
 
@@ -194,7 +201,7 @@ class BridgeResource(Resource):
         peer = self._peer_of(exchange)
         sender = self._sender_of(exchange, peer, body)
         wire = publish_wire(body, _uri_of(exchange))
-        self._session_for(exchange, peer, sender).ask(wire, _Ask(self, exchange))
+        self._session_for(exchange, peer, sender).ask(wire, _Ask(self, exchange, len(body)))
 
     def _subscribe(self, exchange: Exchange) -> None:
         self._check_room_for_stream()
@@ -249,12 +256,15 @@ class BridgeResource(Resource):
         if len(body) > limit:
             text = f"the body has {len(body)} bytes: limit body_limit_bytes={limit}"
             raise Refused(413, uris.PAYLOAD_SIZE_EXCEEDED, text)
-        self._check_room_for_request()
+        self._check_room_for_request(len(body))
         return body
 
-    def _check_room_for_request(self) -> None:
-        if self.waiting >= self._settings.requests:
-            raise _full("requests", self._settings.requests)
+    def _check_room_for_request(self, size_bytes: int = 0) -> None:
+        settings = self._settings
+        if self.waiting >= settings.requests:
+            raise _full("requests", settings.requests)
+        if self.waiting_bytes + size_bytes > settings.requests_bytes:
+            raise _full("requests_bytes", settings.requests_bytes)
 
     def _check_room_for_stream(self) -> None:
         if len(self.streams) >= self._settings.streams:
@@ -280,14 +290,26 @@ class BridgeResource(Resource):
         connect = partial(self._connect, peer)
         return self.sessions.get(realm, sender.credential, key, version, connect)
 
-    def _stream(self, exchange: Exchange, peer: Peer, sender: Sender, make: Callable[..., Stream]) -> None:
+    def _stream(
+        self,
+        exchange: Exchange,
+        peer: Peer,
+        sender: Sender,
+        make: Callable[..., Stream],
+        size_bytes: int = 0,
+    ) -> None:
         realm = _realm_of(exchange)
         self._key_of(realm, peer, sender)
         times = Times(self._listener.settings.handshake_timeout_ms, self._settings.heartbeat_ms)
         stream = make(exchange, partial(self._connect, peer), self._reactor.callLater, times)
-        stream.on_end = self.streams.discard
+        stream.on_end = partial(self._stream_over, size_bytes)
         self.streams.add(stream)
+        self.waiting_bytes += size_bytes
         stream.connection.join(realm, sender.credential)
+
+    def _stream_over(self, size_bytes: int, stream: Stream) -> None:
+        self.streams.discard(stream)
+        self.waiting_bytes -= size_bytes
 
     def _connect(
         self, peer: Peer, client: Client, write: Callable[[bytes], object] | None = None

@@ -57,6 +57,17 @@ def test_a_permission_that_never_decides(read: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(("uri", "start"), [("com.shop.*", "com.shop."), ("*", "")])
+def test_a_star_is_no_pattern(read: Any, uri: str, start: str) -> None:
+    """Other routers take it for one: here it would allow nothing that anybody asks for."""
+    problems, warnings = read(f'  clerk: {{permissions: [{{uri: "{uri}", allow: [call]}}]}}\n')
+    assert problems == []
+    assert warnings == [
+        "2 roles.clerk.permissions[0].uri: * is a character like others: for all that begins with "
+        f"'{start}' write uri: '{start}' and match: prefix"
+    ]
+
+
 def test_what_is_always_the_routers_own(read: Any) -> None:
     text = "  clerk: {permissions: [{uri: wamp., match: prefix, allow: [call, publish, register]}]}\n"
     said = "publish and register are never allowed under wamp., concord., dstm.: they are the router's"

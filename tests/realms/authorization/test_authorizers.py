@@ -335,6 +335,15 @@ class TestOrder:
         alice.send_bytes(filler)
         alice.expect_abort("wamp.error.protocol_violation", text("while an answer was awaited"))
 
+    def test_empty_messages_are_held_for_more_than_nothing(self, made: Any) -> None:
+        """A batch of a megabyte can be a million of them, and there is no end to batches."""
+        router, authorizer = made()
+        alice = router.join("alice")
+        alice.call("com.x")
+        authorizer.takes()
+        alice.send_bytes(*[b""] * 200_000)
+        alice.expect_abort("wamp.error.protocol_violation", text("while an answer was awaited"))
+
     def test_reading_that_the_outbox_resumes_stops_again(self, made: Any) -> None:
         router, authorizer = made()
         alice = router.join("alice")

@@ -215,6 +215,19 @@ class TestBounds:
         assert error[4:] == ["concord.error.limit_exceeded", ["limit history_reads=1 is reached"]]
         assert names(stage.work()) == [50, 50]
 
+    def test_pages_that_wait_for_the_disk_are_bounded(self, tmp_path: Path) -> None:
+        """A caller that takes its calls back has as many as it likes in a row, and the disk may be slow."""
+        stage = Stage(LOG, data=tmp_path, limits=Limits(history_reads=2))
+        subscription = stage.realm.broker.lookup("com.log")
+        stage.publish("com.log", 1)
+        for _ in range(2):
+            assert stage.ask(48, {}, GET, [subscription]) == []
+            stage("ann", [49, stage._request, {}])
+        ((_, error),) = stage.ask(48, {}, GET, [subscription])
+        assert error[4:] == ["concord.error.limit_exceeded", ["limit history_reads=2 is reached"]]
+        assert names(stage.work()) == [17]
+        assert stage.events("com.log")[0] == [1]
+
     def test_one_page_at_a_time(self) -> None:
         stage = Stage(history("com.a"))
         subscription = stage.realm.broker.lookup("com.a")

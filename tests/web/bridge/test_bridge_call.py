@@ -312,6 +312,7 @@ class TestBadRequests:
             (b'{"procedure": 1}', "$.procedure"),
             (b'{"args": []}', "`procedure`"),
             (b'{"procedure": "com.example.add", "arg": []}', "`arg`"),
+            (b'{"uri": "com.example.add"}', "a JSON object of procedure, args, kwargs, options: "),
             (b'{"procedure": "com.example.add", "args": {}}', "args must be an array"),
             (b'{"procedure": "com.example.add", "args": null}', "args must be an array"),
             (b'{"procedure": "com.example.add", "kwargs": []}', "kwargs must be an object"),
@@ -387,6 +388,27 @@ class TestBounds:
         _, answer = await together(serve(callee, [6]), post(node.ports["ws"], CALL, ADD))
         assert answer.json["args"] == [6]
         await callee.leave()
+
+    @asynchronous
+    async def test_bodies_that_wait(self, bench: Bench) -> None:
+        """Those whose clients have gone count too: where a session is slowed down, they are still there."""
+        limits = {"messages_per_second": 1}
+        node = bench.node({"realm1": {**OPEN, "limits": limits}}, transports=bridged(requests_bytes=2**20))
+        large = {"topic": "com.example.news", "args": ["x" * 300_000]}
+        answers = [await dial(node.ports["ws"], octets("POST", PUBLISH, large)) for _ in range(8)]
+        full = 0
+        for answer in answers:
+            full += b"requests_bytes=1048576" in await answer.rest()
+        assert 2 <= full <= 6
+        assert (await post(node.ports["ws"], PUBLISH, large)).status == 200
+
+    @asynchronous
+    async def test_a_stream_lets_go_of_its_body(self, bench: Bench) -> None:
+        node = bench.node(transports=bridged(requests_bytes=2**20))
+        large = {"procedure": "com.example.nothing", "args": ["x" * 700_000]}
+        for _ in range(3):
+            answer = await post(node.ports["ws"], CALL, large, Accept="text/event-stream")
+            assert answer.status == 404
 
     @asynchronous
     async def test_sessions_make_room_or_refuse(self, bench: Bench) -> None:
