@@ -128,8 +128,7 @@ def test_an_authorizer_decides_the_rest(explain: Any) -> None:
         0,
         [
             asked,
-            "  FILE:12:5: roles.asked.authorizer decides: org.authorize is called; "
-            "no permission matches",
+            "  FILE:12:5: roles.asked.authorizer decides: org.authorize is called; no permission matches",
         ],
     )
     assert explain("asked", "call", "com.x")[1][0] == "allowed: role 'asked' may call 'com.x'"
