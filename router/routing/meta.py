@@ -29,8 +29,9 @@ from router.routing.testaments import SCOPES, Testaments
 from router.wamp import uris
 from router.wamp.messages import Call, Error, Goodbye, Publish, Result
 
-# What the router itself tells of a session, and what ``wamp.session.modify_details`` may add to it.
-OWN_DETAILS = ("session", "authid", "authrole", "authmethod", "authprovider", "transport")
+# What the router itself tells of a session (``authextra`` is for authorizers alone), and what
+# ``wamp.session.modify_details`` may add to it.
+OWN_DETAILS = ("session", "authid", "authrole", "authmethod", "authprovider", "authextra", "transport")
 MAX_DETAILS_BYTES = 16_384
 
 Args = Sequence[Any]

@@ -270,6 +270,7 @@ def test_a_killed_session_may_join_again(router, peer):
         ("kill_by_authrole", [], {}),
         ("modify_details", [1], {}),
         ("modify_details", [1, {"authrole": "admin"}], {}),
+        ("modify_details", [1, {"authextra": {"admin": True}}], {}),  # which authorizers are told
         ("kill_all", [1], {}),
         ("kill_all", [], {"session": 1}),
     ],
