@@ -31,7 +31,7 @@ from realms.authorization.gate import Gate
 from realms.authorization.purge import PURGE, purge
 from realms.authorization.review import Review
 from realms.call_times import CallTimes
-from realms.config import RealmConfig
+from realms.config import RealmConfig, RoleConfig
 from realms.extension import Extension, ExtensionError
 from realms.extensions import Change, Extensions
 from realms.history.history import Change as HistoryChange
@@ -40,7 +40,7 @@ from realms.history.history import Permission as HistoryPermission
 from realms.limits import broker_limits, dealer_limits
 from realms.meta_procedures import MetaProcedures
 from realms.own_calls import Desk, OwnCalls
-from realms.permissions import compile_roles
+from realms.permissions import Role, compile_roles
 from realms.procedure_call import Procedure
 from realms.reflection import Reflection
 from realms.requests import Requests, Surroundings
@@ -332,6 +332,8 @@ class Realm:
         for session in list(self.sessions.values()):
             role = self.roles.get(session.authrole)
             if role is None or not self.still_allows(self._identities[session.id]):
+                # Its testaments are judged when it is gone.
+                session.role = role or self._powerless(session.authrole)
                 details = {"message": "the configuration no longer lets this session in"}
                 outputs.append(Farewell(session, Goodbye(details, uris.NOT_AUTHORIZED)))
             else:
@@ -363,6 +365,10 @@ class Realm:
         self._own_calls.limit = config.limits.pending_calls_per_session
         self._own_calls.default_timeout = config.limits.call_timeout_ms / 1000
         self._seat()
+
+    def _powerless(self, name: str) -> Role:
+        """Give a role that may do nothing, in the place of one that is gone."""
+        return Role(name, RoleConfig(), self.config.uri_check, self.limits.uri_length)
 
     def _seat(self) -> None:
         """Say who answers the procedures that begin so: first component of the URI -> Desk."""

@@ -192,6 +192,27 @@ def test_permission_counts_when_it_is_published(router):
     heir.expect_nothing()
 
 
+@pytest.mark.parametrize("gone", [True, False])
+def test_who_is_let_in_no_more_publishes_what_his_role_may_now(router, heir, gone):
+    """A configuration without the role, or without the principal and with a role that may not publish."""
+    peer = router.join("bob")
+    add(peer, ["as the role was"])
+    others = {
+        authid: each for authid, each in CONFIG.authentication.ticket.principals.items() if authid != "bob"
+    }
+    if gone:
+        roles = {name: role for name, role in CONFIG.roles.items() if name != "user"}
+        others = {authid: each for authid, each in others.items() if each.role != "user"}
+    else:
+        roles = {**CONFIG.roles, "user": replace(CONFIG.roles["user"], permissions=())}
+    ticket = replace(CONFIG.authentication.ticket, principals=others)
+    config = replace(CONFIG, roles=roles, authentication=replace(CONFIG.authentication, ticket=ticket))
+    router.turn.deliver(router.realm.reconfigure(config))
+    router.end_turn()
+    peer.expect_only([6, ANY, "wamp.error.not_authorized"])
+    heir.expect_nothing()
+
+
 @pytest.mark.parametrize(
     ("args", "kwargs", "error"),
     [
