@@ -119,6 +119,15 @@ class Limits(Section, frozen=True, kw_only=True):
             le=1_000_000,
         ),
     ] = 1_000
+    kept_call_bytes_per_session: Annotated[
+        int,
+        Meta(
+            description="Size of those calls of a session that wait so. Calls that another callee could take "
+            "are kept within it as well; beyond, a callee that declines one is the last.",
+            ge=0,
+            le=1 << 40,
+        ),
+    ] = 16 * 1024**2
     retained_events: Annotated[
         int,
         Meta(description="Events that the realm retains, one for each topic at most.", ge=0, le=10_000_000),

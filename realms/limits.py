@@ -21,5 +21,6 @@ def dealer_limits(limits: Limits) -> DealerLimits:
         pending_calls_per_session=limits.pending_calls_per_session,
         pending_invocations_per_session=limits.pending_invocations_per_session,
         queued_calls_per_registration=limits.queued_calls_per_registration,
+        kept_call_bytes_per_session=limits.kept_call_bytes_per_session,
         call_timeout_ms=limits.call_timeout_ms,
     )

@@ -89,6 +89,7 @@ class DealerLimits(Struct, frozen=True):
     pending_calls_per_session: int = 10_000
     pending_invocations_per_session: int = 10_000
     queued_calls_per_registration: int = 1_000
+    kept_call_bytes_per_session: int = 16 * 1024**2
     call_timeout_ms: int = 0
 
 
@@ -115,6 +116,7 @@ class Dealer:
         self._max_invocations = limits.pending_invocations_per_session
         self._under_way.max_invocations = limits.pending_invocations_per_session
         self._under_way.max_queued = limits.queued_calls_per_registration
+        self._under_way.max_kept_bytes = limits.kept_call_bytes_per_session
         self._timeout = limits.call_timeout_ms / 1000
 
     # What the registration meta API asks
@@ -418,7 +420,7 @@ class Dealer:
         following: Outputs = []
         if progress:
             details["progress"] = True
-            pending.asked = None  # another callee would begin anew
+            self._under_way.begun_to_answer(pending)  # another callee would begin anew
             if pending.timer is not None:
                 self._under_way.deadlines.move(pending.timer, now + pending.timeout)
         else:

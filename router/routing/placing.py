@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from router.routing.calls import takes_progress
 from router.routing.deadlines import Timer
-from router.routing.options import Refused, choice, flag, whole_number
+from router.routing.options import Refused, choice, flag, passthru, whole_number
 from router.routing.registrations import Registration
 from router.routing.session import Session
 from router.wamp import uris
@@ -31,6 +31,7 @@ from router.wamp.ids import MAX_ID
 from router.wamp.messages import Call
 
 PARTITION: Final = "partition"
+OVERHEAD_BYTES: Final = 500  # of a call that is kept, besides its payload
 DECLINES: Final = "callee.call_reroute"  # the feature without which an error is an error
 
 
@@ -38,8 +39,8 @@ class Asked(Struct, gc=False):
     """
     A CALL that was checked, with what is needed to invoke a callee, now or later.
 
-    ``declined`` are the ids of the callees that answered ``unavailable``. ``gc=False`` is safe as it is for a
-    ``PendingCall``.
+    ``declined`` are the ids of the callees that answered ``unavailable``; ``kept_bytes`` is what counts for its
+    caller, where its payload is kept. ``gc=False`` is safe as it is for a ``PendingCall``.
     """
 
     caller: Session
@@ -53,18 +54,30 @@ class Asked(Struct, gc=False):
     shard: str | None
     began: float  # seconds of the monotonic clock
     declined: frozenset[int] = frozenset()
+    kept_bytes: int = 0
 
     @property
     def passthru_mode(self) -> bool:
         """Whether the payload is for the peers alone."""
         return bool(self.message.options.get("ppt_scheme"))
 
-    def kept(self) -> "Asked":
-        """Copy the payload: what waits must not keep the message alive that it came in."""
+    @property
+    def size_bytes(self) -> int:
+        """What it takes to keep it, about."""
         message = self.message
-        return replace(
-            self, message=replace(message, args=_copied(message.args), kwargs=_copied(message.kwargs))
+        texts = (message.args, message.kwargs, *passthru(message.options).values())
+        return OVERHEAD_BYTES + sum(len(text) for text in texts if isinstance(text, Raw | str))
+
+    def kept(self) -> "Asked":
+        """Copy what is needed: what waits must not keep the message alive that it came in."""
+        message = self.message
+        copy = replace(
+            message,
+            options=passthru(message.options),
+            args=_copied(message.args),
+            kwargs=_copied(message.kwargs),
         )
+        return replace(self, message=copy, kept_bytes=self.size_bytes)
 
 
 class QueuedCall(Struct, gc=False):

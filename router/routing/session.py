@@ -62,6 +62,7 @@ class Session:
         "features",
         "id",
         "invocations",
+        "kept_call_bytes",
         "last_request_id",
         "link",
         "next_invocation_id",
@@ -102,6 +103,7 @@ class Session:
         self.details: dict[str, Any] | None = None  # what wamp.session.modify_details has added
         self.errors = Counter[str]() if errors is None else errors  # ERRORs by URI; one for a whole realm
         self.last_request_id = 0
+        self.kept_call_bytes = 0  # of those of its calls that wait, or that another callee could take
         self.next_invocation_id = 1
         self.subscriptions: dict[int, Subscription] = {}  # subscription id -> Subscription
         self.registrations: dict[int, Registration] = {}  # registration id -> Registration

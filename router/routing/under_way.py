@@ -32,12 +32,14 @@ class CallsUnderWay:
     :ivar deadlines: of the calls that have a timeout
     :ivar max_invocations: that a callee may have pending
     :ivar max_queued: calls in the line of a registration
+    :ivar max_kept_bytes: calls of one session whose payload is kept
     """
 
     def __init__(self, randbelow: Callable[[int], int]) -> None:
         self.deadlines: Deadlines[PendingCall | QueuedCall] = Deadlines()
         self.max_invocations = 0
         self.max_queued = 0
+        self.max_kept_bytes = 0
         self._randbelow = randbelow
 
     def begin(self, asked: Asked, timeout: float) -> Outputs:
@@ -80,7 +82,11 @@ class CallsUnderWay:
             pending.counted = registration
             pending.watched = True
         if len(registration.callees) > 1 and not asked.progressive and callee.supports(DECLINES):
-            pending.asked = asked if pending.asked is asked else asked.kept()
+            pending.asked = self._keep(asked)  # without room for it, the answer of this callee is the last
+            pending.watched = True
+        else:
+            pending.asked = None
+            _let_go(asked)
 
         pending.invocation = callee.next_invocation_id
         callee.next_invocation_id += 1
@@ -103,7 +109,11 @@ class CallsUnderWay:
         if len(line) >= self.max_queued:
             text = f"limit queued_calls_per_registration={self.max_queued} is reached"
             raise Refused(uris.LIMIT_EXCEEDED, text)
-        queued.asked = asked.kept()
+        kept = self._keep(asked)
+        if kept is None:
+            text = f"limit kept_call_bytes_per_session={self.max_kept_bytes} is reached"
+            raise Refused(uris.LIMIT_EXCEEDED, text)
+        queued.asked = kept
         line.append(queued)
         queued.caller.calls[queued.request] = queued
 
@@ -128,6 +138,7 @@ class CallsUnderWay:
         """End a call that waits; give what its caller is told."""
         queued.asked.registration.line.remove(queued)
         del queued.caller.calls[queued.request]
+        _let_go(queued.asked)
         if queued.timer is not None:
             self.deadlines.cancel(queued.timer)
         return failure(queued, error, text)
@@ -159,6 +170,7 @@ class CallsUnderWay:
                 outputs = self.send(pending, asked)
         except Refused:
             del pending.caller.calls[pending.request]
+            _let_go(asked)
             if pending.timer is not None:
                 self.deadlines.cancel(pending.timer)
             text = f"every callee of {asked.registration.procedure!r} that could answer is unavailable"
@@ -185,6 +197,22 @@ class CallsUnderWay:
             outputs += abandonment(late, uris.TIMEOUT) + following
         return outputs
 
+    def begun_to_answer(self, pending: PendingCall) -> None:
+        """Let no other callee take a call."""
+        if pending.asked is not None:
+            _let_go(pending.asked)
+            pending.asked = None
+
+    def _keep(self, asked: Asked) -> Asked | None:
+        """Keep the payload of a call, once; ``None`` where too much is kept for its caller."""
+        if asked.kept_bytes:
+            return asked
+        if asked.caller.kept_call_bytes + asked.size_bytes > self.max_kept_bytes:
+            return None
+        kept = asked.kept()
+        asked.caller.kept_call_bytes += kept.kept_bytes
+        return kept
+
     def start_timer(self, pending: PendingCall, began: float, timeout: float) -> None:
         """End ``pending`` so many seconds after it ``began``, unless it has ended before."""
         pending.timeout = timeout
@@ -198,7 +226,8 @@ class CallsUnderWay:
         return self.ended(pending) if pending.watched else []
 
     def ended(self, pending: PendingCall) -> Outputs:
-        """Let go of the timer and the room of a call that is in no table any more."""
+        """Let go of the timer, the payload and the room of a call that is in no table any more."""
+        self.begun_to_answer(pending)
         if pending.timer is not None:
             self.deadlines.cancel(pending.timer)
             pending.timer = None
@@ -207,6 +236,12 @@ class CallsUnderWay:
             return []
         registration.release(pending.callee)
         return self.serve(registration) if registration.line else []
+
+
+def _let_go(asked: Asked) -> None:
+    """Count a call no more among what is kept for its caller."""
+    asked.caller.kept_call_bytes -= asked.kept_bytes
+    asked.kept_bytes = 0
 
 
 def _keeps_time(registration: Registration, callee: Session) -> bool:

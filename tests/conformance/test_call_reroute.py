@@ -1,7 +1,10 @@
 """WAMP AP 'Call Re-Routing': feature call_reroute."""
 
 import pytest
-from wire_router import ANY
+from msgspec.structs import replace
+from wire_router import ANY, CONFIG, WireRouter
+
+from realms.config import Limits
 
 UNAVAILABLE = "wamp.error.unavailable"
 NOBODY = "wamp.error.no_available_callee"
@@ -47,6 +50,26 @@ def test_without_the_caller_ever_having_to_know_about_it(router):
     callees[1].expect([68, 1, ANY, {}, [7]])
     callees[1].send([70, 1, {}, ["done"]])
     caller.expect_only([50, request, {}, ["done"]])
+
+
+def test_what_is_kept_for_another_callee_is_bounded(serializers):
+    """A call for which there is no room is made all the same; whoever declines it is the last then."""
+    router = WireRouter(serializers, replace(CONFIG, limits=Limits(kept_call_bytes_per_session=50_000)))
+    first, second = three(router, "first")[:2]
+    caller = router.join()
+    kept, not_kept = caller.call(P, ["x" * 40_000]), caller.call(P, ["y" * 40_000])
+    first.expect_only([68, 1, ANY, {}, ["x" * 40_000]], [68, 2, ANY, {}, ["y" * 40_000]])
+    decline(first, 2)
+    caller.expect_only([8, 48, not_kept, {}, NOBODY, ANY])
+    decline(first, 1)
+    second.expect_only([68, 1, ANY, {}, ["x" * 40_000]])
+    second.send([70, 1, {}])
+    caller.expect_only([50, kept, {}])
+    caller.call(P, ["z" * 40_000])
+    first.expect_only([68, 3, ANY, {}, ["z" * 40_000]])
+    decline(first, 3)
+    assert second.take()[:2] == [68, 2]
+    router.check()
 
 
 def test_single(router):

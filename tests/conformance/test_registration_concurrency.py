@@ -46,6 +46,39 @@ def test_the_line_is_bounded(router):
     callee.expect_only([68, 1, ANY, {}, [0]])
 
 
+def test_the_bytes_that_wait_are_bounded_for_each_caller(serializers):
+    """What has left the line, however it did, makes room."""
+    router = WireRouter(serializers, replace(CONFIG, limits=Limits(kept_call_bytes_per_session=100_000)))
+    callee, greedy, other = bounded(router), router.join(), router.join()
+    running = greedy.call(P)
+    callee.drain()
+
+    def fill():
+        waiting = [greedy.call(P, ["x" * 40_000], surplus=["y" * 90_000]) for _ in range(2)]
+        one_more = greedy.call(P, ["x" * 40_000])
+        greedy.expect_only([8, 48, one_more, {}, "concord.error.limit_exceeded", ANY])
+        return waiting
+
+    for request in fill():
+        greedy.send([49, request, {}])
+    greedy.drain()
+    waiting = fill()
+    lucky = other.call(P, ["x" * 40_000])
+    callee.send([70, 1, {}])
+    greedy.expect_only([50, running, {}])
+    for invocation, request in ((2, waiting[0]), (3, waiting[1])):
+        callee.expect_only([68, invocation, ANY, {}, ["x" * 40_000]])
+        callee.send([70, invocation, {}])
+        greedy.expect_only([50, request, {}])
+    callee.expect_only([68, 4, ANY, {}, ["x" * 40_000]])
+    callee.send([70, 4, {}])
+    other.expect_only([50, lucky, {}])
+    running = greedy.call(P)
+    assert len(callee.drain()) == 1
+    fill()
+    router.check()
+
+
 def test_another_callee_with_room_takes_it(router):
     first, second, caller = bounded(router, invoke="first"), bounded(router, invoke="first"), router.join()
     caller.call(P, [1])

@@ -79,6 +79,7 @@ class DealerMachine(RuleBasedStateMachine):
             pending_calls_per_session=limit,
             pending_invocations_per_session=limit,
             queued_calls_per_registration=limit,
+            kept_call_bytes_per_session=1_200 if small else 10**9,
             call_timeout_ms=default_timeout,
         )
         self.draw = 0
@@ -238,6 +239,14 @@ class DealerMachine(RuleBasedStateMachine):
         invoked = [call for session in self.sessions for call in session.invocations.values()]
         lines = [call for each in self.registered.values() for call in each.line]
         assert sorted((call.caller.id, call.request) for call in invoked + lines) == sorted(pending)
+
+    @invariant()
+    def what_is_kept_of_calls_is_counted(self):
+        for session in self.sessions:
+            kept = [call.asked for call in session.calls.values() if call.asked is not None]
+            assert session.kept_call_bytes == sum(asked.kept_bytes for asked in kept)
+            assert all(asked.kept_bytes for asked in kept)
+            assert session.kept_call_bytes <= self.dealer.limits.kept_call_bytes_per_session
 
     @invariant()
     def whoever_waits_with_a_timeout_has_a_deadline(self):
