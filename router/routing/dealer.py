@@ -180,7 +180,7 @@ class Dealer:
         except Refused as refused:
             return [refusal(callee, msg, refused)]
         for queued in waiting:  # calls that waited for those who were replaced
-            queued.asked.registration = registration
+            queued.asked.registration, queued.asked.chosen = registration, None
         registration.line += waiting
         registered = Registered(msg.request, registration.id)
         announced = announce_attached(registration, callee, created)

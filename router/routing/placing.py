@@ -14,7 +14,8 @@ Rules of this file:
 - Nothing here changes a table; that is the dealer's.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -39,8 +40,8 @@ class Asked(Struct, gc=False):
     """
     A CALL that was checked, with what is needed to invoke a callee, now or later.
 
-    ``declined`` are the ids of the callees that answered ``unavailable``; ``kept_bytes`` is what counts for its
-    caller, where its payload is kept. ``gc=False`` is safe as it is for a ``PendingCall``.
+    ``declined`` are the ids of the callees that answered ``unavailable``; ``kept_bytes`` is what counts for
+    its caller, where its payload is kept. ``gc=False`` is safe as it is for a ``PendingCall``.
     """
 
     caller: Session
@@ -55,6 +56,7 @@ class Asked(Struct, gc=False):
     began: float  # seconds of the monotonic clock
     declined: frozenset[int] = frozenset()
     kept_bytes: int = 0
+    chosen: tuple[int, int | None] | None = None  # state of the registration, and whom the key chose then
 
     @property
     def passthru_mode(self) -> bool:
@@ -139,20 +141,53 @@ def place(asked: Asked, randbelow: Callable[[int], int], max_invocations: int) -
         Refused: with ``feature_not_supported``, ``no_available_callee`` or ``limit_exceeded``. Nothing has
             changed.
     """
-    registration = asked.registration
-    target = _by_key(asked) if asked.shard is not None and not registration.shards else None
-
-    def is_free(callee: Session) -> bool:
-        room = len(callee.invocations) < max_invocations and registration.has_room(callee)
-        return room and (target is None or callee is target) and _is_willing(callee, asked)
-
-    callee = registration.pick(is_free, randbelow)
+    callee = asked.registration.pick(partial(_can_take, asked, max_invocations), randbelow)
     if callee is None:
-        _check_waits(asked, target, max_invocations)
+        _check_waits(asked, max_invocations)
     return callee
 
 
-def _check_waits(asked: Asked, target: Session | None, max_invocations: int) -> None:
+class Free:
+    """
+    The callees of a registration that have room, while its line is looked through.
+
+    :ivar callees: session id -> Session
+    """
+
+    def __init__(self, registration: Registration, max_invocations: int) -> None:
+        self._max_invocations = max_invocations
+        self._registration = registration
+        self.callees = {callee.id: callee for callee in registration.callees if registration.has_room(callee)}
+        self._shards = {registration.shards.get(callee) for callee in self.callees.values()}
+
+    def can_take(self, asked: Asked) -> bool:
+        """Tell whether one of them can; who can't, because the call is of one shard, is not looked at."""
+        candidates: Iterable[Session] = self.callees.values()
+        if asked.shard is not None and self._registration.shards:
+            candidates = candidates if asked.shard in self._shards else ()
+        elif asked.shard is not None:
+            chosen = self.callees.get(_by_key(asked) or 0)
+            candidates = () if chosen is None else (chosen,)
+        return any(_can_take(asked, self._max_invocations, callee) for callee in candidates)
+
+    def invoked(self, callee: Session) -> None:
+        """Forget a callee that has no more room."""
+        if not self._registration.has_room(callee):
+            self.callees.pop(callee.id, None)
+
+
+def _can_take(asked: Asked, max_invocations: int, callee: Session) -> bool:
+    """Tell whether ``callee`` could be invoked now."""
+    registration = asked.registration
+    return (
+        len(callee.invocations) < max_invocations
+        and registration.has_room(callee)
+        and _is_willing(callee, asked)
+        and (asked.shard is None or bool(registration.shards) or _by_key(asked) == callee.id)
+    )
+
+
+def _check_waits(asked: Asked, max_invocations: int) -> None:
     """Refuse a call for which no callee will be free."""
     registration = asked.registration
     if not any(_is_able(callee, asked) for callee in registration.callees):
@@ -160,9 +195,11 @@ def _check_waits(asked: Asked, target: Session | None, max_invocations: int) -> 
     willing = [callee for callee in registration.callees if _is_willing(callee, asked)]
     if not willing:
         raise Refused(uris.NO_AVAILABLE_CALLEE, _nobody(asked))
-    concerned = willing if target is None else [target]
+    if asked.shard is not None and not registration.shards:
+        target = _by_key(asked)
+        willing = [callee for callee in willing if callee.id == target]
     # Only what a callee's own bound keeps away waits: the end of a call of this registration gives it room.
-    if all(registration.has_room(callee) for callee in concerned):
+    if all(registration.has_room(callee) for callee in willing):
         limit = f"limit pending_invocations_per_session={max_invocations}"
         raise Refused(uris.LIMIT_EXCEEDED, f"each callee of {registration.procedure!r} is at its {limit}")
 
@@ -181,11 +218,18 @@ def _is_willing(callee: Session, asked: Asked) -> bool:
     return asked.shard is None or not shards or shards.get(callee) == asked.shard
 
 
-def _by_key(asked: Asked) -> Session | None:
-    """Choose the callee for a key where no callee has named a shard."""
-    willing = [callee for callee in asked.registration.callees if _is_willing(callee, asked)]
-    key = asked.shard
-    return max(willing, key=lambda callee: _rank(f"{callee.id} {key}"), default=None)
+def _by_key(asked: Asked) -> int | None:
+    """
+    Choose the callee for a key where no callee has named a shard; give its session id.
+
+    It is remembered: a thousand calls in a line would be hashed for a hundred callees whenever one is free.
+    """
+    registration, key = asked.registration, asked.shard
+    state = registration.changes
+    if asked.chosen is None or asked.chosen[0] != state:
+        willing = (callee.id for callee in registration.callees if _is_willing(callee, asked))
+        asked.chosen = state, max(willing, key=lambda number: _rank(f"{number} {key}"), default=None)
+    return asked.chosen[1]
 
 
 def _rank(text: str) -> bytes:

@@ -60,6 +60,7 @@ class Registration:
         "asks_for_caller",
         "busy",
         "callees",
+        "changes",
         "concurrency",
         "created",
         "forwards_timeout",
@@ -80,6 +81,7 @@ class Registration:
         self.invoke = invoke
         self.created = created  # ISO 8601
         self.callees: list[Session] = []
+        self.changes = 0  # how often that list has changed
         self.sole: Session | None = None
         self.forwards_timeout: set[Session] = set()  # those that asked for forward_timeout
         self.asks_for_caller: set[Session] = set()  # those that asked for disclose_caller
@@ -125,6 +127,7 @@ class Registration:
     def attach(self, callee: Session, asked: RegisterOptions) -> None:
         """Add ``callee`` as the last one."""
         self.callees.append(callee)
+        self.changes += 1
         if asked.forward_timeout:
             self.forwards_timeout.add(callee)
         if asked.disclose_caller:
@@ -139,6 +142,7 @@ class Registration:
         """Take ``callee`` out; whose turn it was among the others, it still is."""
         index = self.callees.index(callee)
         del self.callees[index]
+        self.changes += 1
         self.forwards_timeout.discard(callee)
         self.asks_for_caller.discard(callee)
         self.concurrency.pop(callee, None)

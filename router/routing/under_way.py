@@ -16,7 +16,7 @@ from router.routing.calls import PendingCall, Stream, abandonment, describe, fai
 from router.routing.deadlines import Deadlines, Timer
 from router.routing.options import Refused
 from router.routing.outputs import Delivery, Outputs
-from router.routing.placing import DECLINES, Asked, QueuedCall, place
+from router.routing.placing import DECLINES, Asked, Free, QueuedCall, place
 from router.routing.registrations import Registration
 from router.routing.session import Session
 from router.wamp import uris
@@ -117,12 +117,20 @@ class CallsUnderWay:
         line.append(queued)
         queued.caller.calls[queued.request] = queued
 
-    def serve(self, registration: Registration) -> Outputs:
-        """Give callees that are free what waits."""
+    def serve(self, registration: Registration, same_callees: bool = False) -> Outputs:
+        """
+        Give callees that are free what waits.
+
+        With the ``same_callees`` as before, what none of the free ones can take goes on waiting, and costs
+        little: a line may be long, and this is done for each answer.
+        """
         outputs: Outputs = []
+        free = Free(registration, self.max_invocations)
         for queued in list(registration.line):
-            if not any(map(registration.has_room, registration.callees)):
+            if not free.callees:
                 break
+            if same_callees and not free.can_take(queued.asked):
+                continue
             try:
                 callee = place(queued.asked, self._randbelow, self.max_invocations)
             except Refused as refused:
@@ -132,6 +140,7 @@ class CallsUnderWay:
                 continue
             registration.line.remove(queued)
             outputs += self.send(_taken(queued, callee), queued.asked)
+            free.invoked(callee)
         return outputs
 
     def leave_line(self, queued: QueuedCall, error: str, text: str) -> Delivery:
@@ -155,6 +164,7 @@ class CallsUnderWay:
             counted.release(callee)
             pending.counted = None
         asked.declined |= {callee.id}
+        asked.chosen = None
         if pending.timer is None and pending.timeout:
             # The callee kept the time. No other one could: it would begin with the whole of it.
             self.start_timer(pending, asked.began, pending.timeout)
@@ -235,7 +245,7 @@ class CallsUnderWay:
         if registration is None:
             return []
         registration.release(pending.callee)
-        return self.serve(registration) if registration.line else []
+        return self.serve(registration, same_callees=True) if registration.line else []
 
 
 def _let_go(asked: Asked) -> None:

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from wire_router import ANY, CONFIG, WireRouter
 
 from realms.config import Limits
+from router.routing import placing
 
 P = "com.example.work"
 
@@ -260,6 +261,25 @@ def test_what_waited_for_a_key_goes_to_another_callee(router):
     busy.send([66, request, registration])
     busy.expect([67, request])
     other.expect_only([68, 1, ANY, {}, [2]])
+
+
+def test_what_waits_for_one_callee_costs_the_others_nothing(monkeypatch, router):
+    """A caller that has filled the line with calls for one callee does not slow down each answer."""
+    hashed = []
+    rank = placing._rank
+    monkeypatch.setattr(placing, "_rank", lambda text: hashed.append(text) or rank(text))
+    callees = [bounded(router, invoke="roundrobin") for _ in range(4)]
+    caller = router.join()
+    for n in range(4):
+        caller.call(P, [n])
+    for n in range(3):
+        caller.call(P, ["keyed", n], runmode="partition", rkey="k")
+    assert len(hashed) == 3 * 4
+    for callee in callees:
+        callee.send([70, 1, {}])
+    assert len(hashed) == 3 * 4
+    assert sorted(len(callee.drain()) for callee in callees) == [1, 1, 1, 2]
+    assert len(caller.drain()) == 4
 
 
 def test_what_waits_goes_to_a_service_that_takes_the_place(router):
