@@ -88,6 +88,7 @@ class Role:
         self.publish: dict[str, Grant] = {}  # topic -> Grant
         self.register: dict[tuple[str, str], Grant] = {}  # (match, uri) -> Grant
         self.subscribe: dict[tuple[str, str], Grant] = {}  # (match, uri) -> Grant
+        self.shown: dict[tuple[str, str, str], bool] = {}  # (kind, match, uri) -> whether reflection tells it
         self._rules = uri_rules
         self._uri_length = uri_length
         self._reserved = tuple(dict.fromkeys(reserved))  # some extensions have a name that is reserved

@@ -31,10 +31,17 @@ from router.wamp import uris
 ON_DEFINE: Final = "wamp.reflect.on_define"
 ON_UNDEFINE: Final = "wamp.reflect.on_undefine"
 MAX_DESCRIPTION_BYTES: Final = 65_536
+MAX_SHOWN: Final = 50_000  # decisions that a role remembers
 
 Description = dict[str, Any]
 Args = Sequence[Any]
 Kwargs = Mapping[str, Any]
+
+# kind -> what a session may do that is shown something of it
+_USES: Final[dict[str, tuple[Action, ...]]] = {
+    "procedure": ("call", "register"),
+    "topic": ("publish", "subscribe"),
+}
 
 # key of a description that a session gives -> what its value is
 _TEXTS: Final = ("title", "description")
@@ -203,11 +210,17 @@ def _announcement(topic: str, key: Key) -> Announcement:
 
 
 def _may_use(session: Session, kind: str, match: str, uri: str) -> bool:
-    role: Role = session.role
+    """Decide whether a session is shown something; its role remembers it, for lists may be long."""
     if kind == "error":
         return True
-    actions: tuple[Action, ...] = ("call", "register") if kind == "procedure" else ("publish", "subscribe")
-    return any(role.judge(action, uri, match).grant.error is None for action in actions)
+    role: Role = session.role
+    known = role.shown.get((kind, match, uri))
+    if known is None:
+        if len(role.shown) >= MAX_SHOWN:
+            role.shown.clear()
+        known = any(role.judge(action, uri, match).grant.error is None for action in _USES[kind])
+        role.shown[kind, match, uri] = known
+    return known
 
 
 def _may_provide(session: Session, kind: str, match: str, uri: str) -> bool:

@@ -7,8 +7,10 @@ from realm_play import Play, config, may, play, roles
 
 from realms.catalogue import Catalogue, ProcedureEntry, TopicEntry
 from realms.config import Limits, MetaApi
+from realms.permissions import Role
 
 DEFINE, DESCRIBE = "wamp.reflect.define", "wamp.reflection.procedure.describe"
+LIST = "wamp.reflection.procedure.list"
 
 
 class Scene:
@@ -43,6 +45,23 @@ def test_definitions_of_a_session_are_bounded() -> None:
 def test_a_description_is_bounded() -> None:
     error = ["concord.error.limit_exceeded", ["a description has at most 65536 bytes"]]
     assert Scene("ann").ask("ann", DEFINE, "com.a", {"description": "x" * 65_536}) == error
+
+
+def test_a_long_list_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who lists ten thousand procedures again and again keeps nobody else waiting."""
+    scene = Scene("ann", limits=Limits(definitions_per_session=1000))
+    for number in range(50):
+        scene.ask("ann", DEFINE, f"com.{number}", {})
+    judged = []
+    judge = Role.judge
+    monkeypatch.setattr(Role, "judge", lambda role, *asked: judged.append(asked) or judge(role, *asked))
+    (first,) = scene.ask("ann", LIST)
+    asked = len(judged)
+    assert (len(first), asked >= 50) == (50, True)
+    assert scene.ask("ann", LIST) == [first]
+    assert len(judged) == asked
+    scene.stage.realm.reconfigure(config(roles=roles(clerk=[may("wamp.", allow=("call",))])))
+    assert all(uri.startswith("wamp.") for uri in scene.ask("ann", LIST)[0])
 
 
 def test_patterns_are_bounded() -> None:
