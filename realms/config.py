@@ -21,6 +21,7 @@ from realms.management_config import Management
 from realms.webhook_config import Webhooks, check_webhooks
 from router.configuration import Document, Path, Secret, SecretSources, Section, quoted, read
 from router.wamp.uris import MatchPolicy, UriRules, is_valid
+from router.web.static_config import RealmFiles
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -264,6 +265,10 @@ class RealmConfig(Section, frozen=True, kw_only=True):
     webhooks: Webhooks = ()
     management: Annotated[Management, Meta(description="Who manages the router from here.")] = Management()
     catalogue: Annotated[Catalogue, Meta(description="What the realm offers, for reflection.")] = Catalogue()
+    static: Annotated[
+        RealmFiles | None,
+        Meta(description="A directory of static files; without this section the realm has none."),
+    ] = None
     event_history: Annotated[
         tuple[HistoryConfig, ...],
         Meta(description="The topics whose events are kept; an event is kept in each history that matches."),

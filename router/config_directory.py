@@ -33,6 +33,7 @@ from router.configuration import (
 )
 from router.configuration import Path as ConfigPath
 from router.node_config import FILE_NAME, NodeConfig, data_directory, read_node
+from router.static_files import absolute, check_static
 
 # The shipped configuration: `config/` of a checkout, of which a built package has a copy.
 DEFAULT_DIRECTORY = Path(__file__).parent / "default_config"
@@ -101,6 +102,7 @@ def load(
     _warn_of_certificates(node, realms)
     _check_realms_of_authenticators(realms)
     _check_cookies(node, realms)
+    check_static(node, realms)
 
     documents: list[Document[Any]] = [node, *realms]
     problems = [problem for document in documents for problem in document.problems]
@@ -113,7 +115,9 @@ def load(
         realms_directory=realms_directory.absolute(),
         data_directory=data_directory(node.value, environ),
         node=node.value,
-        realms={name_of(realm): realm.value for realm in realms if realm.value is not None},
+        realms={
+            name_of(realm): absolute(realm.value, config_dir) for realm in realms if realm.value is not None
+        },
         warnings=tuple(warnings),
         files=tuple(file.absolute() for file in files),
         extensions=kinds,

@@ -40,6 +40,7 @@ from router.node_config import WebSocketTransport
 from router.pulse import BEAT_SECONDS, Pulse
 from router.reload import Reload
 from router.routing.handshake import Admission, Peer, Refusal
+from router.static_files import static_of
 from router.transport.connection import BEFORE_A_SESSION
 from router.transport.listener import Listener
 from router.transport.liveness import Liveness
@@ -91,6 +92,7 @@ class Node(Service):
         self._alarms: dict[str, Any] = {}  # realm name -> the delayed call of its one timer
         self._contexts: dict[str, RenewableContext] = {}  # transport name -> its TLS context
         self._loops: list[LoopingCall] = []
+        self._sites: list[tuple[WebSocketTransport, LazySite]] = []
         self._components: list[LocalTransport] = []
         self._reload = Reload(configuration, reactor, self._reconfigure)
 
@@ -237,8 +239,9 @@ class Node(Service):
             from router.transport.websocket import WebSocketFactory
 
             mounts = mounts_of(settings, self, listener)
-            has_site = mounts or settings.page != "none"
-            site = LazySite(settings.page, settings.path, mounts) if has_site else None
+            site = LazySite(settings.page, settings.path, mounts, settings.static, self.reactor)
+            site.take(static_of(self.configuration.realms, settings))
+            self._sites.append((settings, site))
             return WebSocketFactory(listener, self.reactor, site)
         from router.transport.rawsocket import RawSocketFactory
 
@@ -344,6 +347,8 @@ class Node(Service):
         new = [warning for warning in configuration.warnings if (warning.path, warning.message) not in told]
         self.configuration = configuration
         self.webhooks.update(configuration.realms)
+        for settings, site in self._sites:
+            site.take(static_of(configuration.realms, settings))
         self.management.seat()
         self.log.info("configuration reloaded; realms: {realms}", realms=", ".join(realms) or "none")
         for warning in new:

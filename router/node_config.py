@@ -20,6 +20,7 @@ from router.configuration import Document, Path, Secret, SecretSources, Section,
 from router.cookie_config import TransportCookie
 from router.metrics.config import Metrics
 from router.web.bridge.config import Bridge
+from router.web.static_config import StaticRules
 
 FILE_NAME = "router.yaml"
 HEALTH_PATHS = ("/healthz", "/readyz")
@@ -225,6 +226,7 @@ class WebSocketTransport(Section, frozen=True, kw_only=True, tag_field="type", t
             min_length=1,
         ),
     ] = "default"
+    static: Annotated[StaticRules, Meta(description="How the files of the page are served.")] = StaticRules()
     serializers: Serializers = ("json", "msgpack", "cbor")
     allowed_origins: Annotated[
         tuple[Annotated[str, Meta(min_length=1)], ...],

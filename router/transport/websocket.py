@@ -223,7 +223,7 @@ class WebSocketConnection(FastWebSocket):
                 self.failHandshake(f"the request's header is longer than {MAX_HEADER_BYTES} bytes", 431)
             return
         site = self.factory.site
-        if site is not None and not _asks_for_upgrade(self.data):
+        if site and not _asks_for_upgrade(self.data):
             self._hand_over(site)
         else:
             super().processHandshake()

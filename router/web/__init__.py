@@ -13,20 +13,33 @@ class LazySite:
 
     Twisted's web server takes 3 MB and a tenth of a second to import, which a router that only
     talks WAMP never needs.
+
+    ``rules`` are the ``StaticRules`` of the transport.
     """
 
-    def __init__(self, page: str, websocket_path: str, mounts: Mounts) -> None:
-        self._page = page
-        self._websocket_path = websocket_path
-        self._mounts = mounts
+    def __init__(self, page: str, websocket_path: str, mounts: Mounts, rules: Any, reactor: Any) -> None:
+        self._parts = (page, websocket_path, mounts, rules, reactor)
+        self._realms: Mapping[str, Any] = {}
         self._site: Any = None
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to be had."""
+        page, _, mounts, *_ = self._parts
+        return page != "none" or bool(mounts) or bool(self._realms)
+
+    def take(self, realms: Mapping[str, Any]) -> None:
+        """Serve the files of these realms, name -> ``RealmFiles``, and of no others."""
+        self._realms = realms
+        if self._site is not None:
+            self._site.pages.take(realms)
 
     def buildProtocol(self, address: Any) -> Any:
         """Make the protocol of one HTTP connection."""
         if self._site is None:
             from router.web.site import site_for
 
-            self._site = site_for(self._page, self._websocket_path, self._mounts)
+            self._site = site_for(*self._parts)
+            self._site.pages.take(self._realms)
         return self._site.buildProtocol(address)
 
 

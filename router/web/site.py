@@ -1,40 +1,37 @@
 """
-What is beside the WebSocket on one port: pages (the router's own, or a directory of files), and mounts.
+What is beside the WebSocket on one port: pages (the router's own, or directories of files), and mounts.
 
 Rules of this file:
 
-- Twisted's web server does the work. Listings of directories are not served, and each answer carries
-  headers that forbid framing, sniffing and foreign scripts.
+- Each answer carries headers that forbid framing, sniffing and foreign scripts, unless the
+  configuration says otherwise.
 - A page is read: GET and HEAD, without a body. A mount answers every method, and reads a body up to
   ``MOUNT_BODY_BYTES``; a longer one is refused before the mount is asked.
 - A body is kept in memory, never in a file.
+- A mount goes before pages; of pages the one with the longest path goes first.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from msgspec.structs import replace
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
-from twisted.web.static import Data, File
+from twisted.web.static import Data
 
 from router.web import Mounts
+from router.web.files import REVALIDATE, Files, headers_of, not_found
+from router.web.static_config import RealmFiles, StaticRules
 
 CONSOLE: Final = Path(__file__).parent / "static"  # made when the package is built
 PLAIN_PAGE: Final = Path(__file__).parent / "plain"  # where it was built without
 DSTM: Final = Path(__file__).parent / "dstm"  # the client library for pages, at /dstm/dstm.js
 
-SECURITY_HEADERS: Final = {
-    b"Content-Security-Policy": b"default-src 'self'; connect-src 'self' ws: wss:; "
-    b"frame-ancestors 'none'; base-uri 'none'",
-    b"Referrer-Policy": b"no-referrer",
-    b"X-Content-Type-Options": b"nosniff",
-    b"X-Frame-Options": b"DENY",
-}
-
-
 MOUNT_BODY_BYTES: Final = 1024 * 1024
+_RULES: Final = StaticRules()
 # A body that nobody reads is dropped up to this, and up to twice that of a mount where there is one, so that
 # a client that sends one still gets its answer.
 MAX_DROPPED_BYTES: Final = 65536
@@ -50,15 +47,17 @@ class _Request(Request):
 
     def handleContentChunk(self, data: bytes) -> None:
         self._received += len(data)
-        if self._mounts() and not self._is_too_long():
+        if self._site.mounts and not self._is_too_long():
             super().handleContentChunk(data)
-        elif self._received > (2 * MOUNT_BODY_BYTES if self._mounts() else MAX_DROPPED_BYTES):
+        elif self._received > (2 * MOUNT_BODY_BYTES if self._site.mounts else MAX_DROPPED_BYTES):
             self.channel.forceAbortClient()
 
     def process(self) -> None:
-        for name, value in SECURITY_HEADERS.items():
+        is_mounted = self._is_mounted()
+        place = None if is_mounted else self._site.pages.place_of(self.path)
+        for name, value in (self._site.headers if place is None else place.headers).items():
             self.setHeader(name, value)
-        if self._is_mounted():
+        if is_mounted:
             if self._is_too_long():
                 self._refuse(413)
             else:
@@ -74,17 +73,18 @@ class _Request(Request):
             self.setHeader(b"server", b"Concord")  # over Twisted's own, with its version
         super().write(data)
 
+    @property
+    def _site(self) -> "PortSite":
+        channel: Any = self.channel
+        site: PortSite = channel.site
+        return site
+
     def _is_too_long(self) -> bool:
         return self._received > MOUNT_BODY_BYTES
 
     def _is_mounted(self) -> bool:
         path = self.path.decode("latin-1")
-        return any(path == mount or path.startswith(f"{mount}/") for mount in self._mounts())
-
-    def _mounts(self) -> tuple[str, ...]:
-        channel: Any = self.channel
-        mounts: tuple[str, ...] = channel.site.mounts
-        return mounts
+        return any(path == mount or path.startswith(f"{mount}/") for mount in self._site.mounts)
 
     def _refuse(self, status: int) -> None:
         self.setResponseCode(status)
@@ -92,20 +92,69 @@ class _Request(Request):
         self.finish()
 
 
-class _Site(Site):
-    """The site of one port; ``mounts`` are the paths of its mounts."""
+class PortSite(Site):
+    """
+    The site of one port.
+
+    :ivar mounts: the paths of its mounts
+    :ivar pages: what answers all other paths
+    :ivar headers: name -> value, of answers that are no page's
+    """
 
     mounts: tuple[str, ...] = ()
+    pages: "Pages"
+    headers: Mapping[str, str]
 
 
-class _Files(File):
-    """A directory of files; a directory without an index page is not found."""
+class Pages(Resource):
+    """All pages of a port: those of the transport, and those of realms, which come and go with them."""
+
+    isLeaf = True
+
+    def __init__(self, places: list[Files], rules: StaticRules) -> None:
+        super().__init__()
+        self._own = places
+        self._rules = rules
+        self._realms: list[Files] = []
+
+    def place_of(self, path: bytes) -> Files | None:
+        """Give the files that answer for a URL's path."""
+        text = path.decode("latin-1") + "/"
+        found = [files for files in (*self._own, *self._realms) if text.startswith(f"{files.prefix}/")]
+        return max(found, key=lambda files: len(files.prefix), default=None)
+
+    def take(self, realms: Mapping[str, RealmFiles]) -> None:
+        """Serve these, realm -> files, and no others of realms; dstm.js is beside them."""
+        known = self._realms
+        wanted: list[tuple[str, str, StaticRules]] = []
+        for files in realms.values():
+            wanted.append((files.path, files.directory, files))
+        if wanted and not self._own:
+            wanted.append(("/dstm", str(DSTM), _without_places(self._rules)))
+        self._realms = [_known(known, origin) or Files(*origin) for origin in wanted]
+
+    def render(self, request: Request) -> Any:
+        place = self.place_of(request.path)
+        return not_found(request) if place is None else place.render(request)
+
+
+def _known(places: list[Files], origin: tuple[str, str, StaticRules]) -> Files | None:
+    """Give those of ``places`` that would be made again, with what they keep."""
+    return next((files for files in places if files.origin == origin), None)
+
+
+class _Branch(Resource):
+    """A part of a path at which mounts are; all else is for the pages."""
+
+    def __init__(self, pages: Pages) -> None:
+        super().__init__()
+        self._pages = pages
 
     def getChild(self, path: bytes, request: Request) -> Resource:
-        return self.childNotFound if b"\0" in path else super().getChild(path, request)
+        return self._pages
 
-    def directoryListing(self) -> Resource:
-        return self.childNotFound
+    def render(self, request: Request) -> Any:
+        return self._pages.render(request)
 
 
 class _WebSocketOnly(Resource):
@@ -118,45 +167,71 @@ class _WebSocketOnly(Resource):
         return b"A WAMP router: clients connect here by WebSocket.\n"
 
 
-def site_for(page: str, websocket_path: str, mounts: Mounts = MappingProxyType({})) -> Site:
-    """Make the site for the setting ``page``: "default", "none", or a directory; ``mounts`` go before it."""
-    root = Resource() if page == "none" else _pages(page, websocket_path)
+class _Where(Data):
+    """Tells the router's own page at which path its WebSocket is."""
+
+    def __init__(self, websocket_path: str) -> None:
+        super().__init__(json.dumps({"path": websocket_path}).encode(), "application/json")
+
+    def render_GET(self, request: Request) -> Any:
+        request.setHeader("Cache-Control", REVALIDATE)
+        return super().render_GET(request)
+
+    render_HEAD = render_GET
+
+
+def site_for(
+    page: str,
+    websocket_path: str,
+    mounts: Mounts = MappingProxyType({}),
+    rules: StaticRules = _RULES,
+    reactor: Any = None,
+) -> PortSite:
+    """
+    Make the site for the setting ``page``: "default", "none", or a directory; ``mounts`` go before it.
+
+    ``rules`` are how its files are served.
+    """
+    pages = Pages(_places(page, rules), rules)
+    root = _Branch(pages)
+    if page == "default":
+        where: Any = _Where(websocket_path)
+        root.putChild(b"websocket.json", where)
     if page == "none" or websocket_path != "/":
-        _mount(root, websocket_path, _WebSocketOnly())
+        _mount(root, websocket_path, _WebSocketOnly(), pages)
     for path, make in mounts.items():
-        _mount(root, path, make())
-    site = _Site(root, requestFactory=_Request, timeout=30)
-    site.mounts = tuple(mounts)
+        _mount(root, path, make(), pages)
+    site = PortSite(root, requestFactory=_Request, timeout=30, reactor=reactor)
+    site.mounts, site.pages, site.headers = tuple(mounts), pages, headers_of(rules)
     site.noisy = False
     site.displayTracebacks = False
     return site
 
 
-def _pages(page: str, websocket_path: str) -> Resource:
-    directory = _own_page() if page == "default" else Path(page)
-    root = _Files(str(directory))
-    root.indexNames = ["index.html"]
-    if page == "default":
-        # The page asks here for the path at which its own WebSocket is.
-        where: Any = Data(json.dumps({"path": websocket_path}).encode(), "application/json")
-        root.putChild(b"websocket.json", where)
-    library: Any = _Files(str(DSTM))
-    root.putChild(b"dstm", library)
-    return root
+def _places(page: str, rules: StaticRules) -> list[Files]:
+    if page == "none":
+        return []
+    directory = str(_own_page()) if page == "default" else page
+    return [Files("", directory, rules), Files("/dstm", str(DSTM), _without_places(rules))]
 
 
 def _own_page() -> Path:
     return CONSOLE if (CONSOLE / "index.html").is_file() else PLAIN_PAGE
 
 
-def _mount(root: Resource, path: str, resource: Resource) -> None:
+def _without_places(rules: StaticRules) -> StaticRules:
+    """Give the rules for another directory than that for which they name files."""
+    return replace(rules, fallback="", cache_control={})
+
+
+def _mount(root: Resource, path: str, resource: Resource, pages: Pages) -> None:
     """Put ``resource`` at ``path``, below what is there already."""
     at: Any = root
     *above, last = (part.encode() for part in path.strip("/").split("/"))
     for part in above:
         below = at.getStaticEntity(part)
         if below is None:
-            below = Resource()
+            below = _Branch(pages)
             at.putChild(part, below)
         at = below
     at.putChild(last, resource)
