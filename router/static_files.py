@@ -90,6 +90,8 @@ def _check_paths(
 
 def _mounts(transport: WebSocketTransport) -> Iterator[tuple[str, str]]:
     """Give the path of each mount, and the key that put it there."""
+    if transport.path != "/":
+        yield transport.path, "path"
     if transport.health:
         yield from dict.fromkeys(HEALTH_PATHS, "health").items()
     for name in MOUNTS:

@@ -7,7 +7,7 @@ import pytest
 import pytest_twisted
 import yaml
 from node_bench import EVERYTHING, OPEN, WEBSOCKET, Bench, write
-from wamp_client import connect, sleep, soon, until
+from wamp_client import connect, request, sleep, soon, until
 
 import router.reload
 
@@ -70,6 +70,25 @@ class TestRealms:
         assert await client.call("wamp.session.count") == 1
         await client.leave()
         await soon(late.ended)
+
+    @asynchronous
+    async def test_its_static_files_come_and_go(self, bench: Bench) -> None:
+        """Also on a port that served nothing before."""
+        web = bench.directory / "web"
+        web.mkdir()
+        (web / "index.html").write_text("the shop")
+        node = bench.node(transports=[{**WEBSOCKET, "page": "none"}])
+        port = node.ports["ws"]
+        assert b"the shop" not in await request(port, "/shop/")
+        write(bench.directory, {"realm1": {**OPEN, "static": {"path": "/shop", "directory": "web"}}})
+        await soon(node.reload())
+        answer = await request(port, "/shop/")
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert answer.endswith(b"the shop")
+        write(bench.directory, {"realm1": OPEN})
+        await soon(node.reload())
+        assert not (await request(port, "/shop/")).startswith(b"HTTP/1.1 200")
+        await (await connect(port)).leave()
 
     @asynchronous
     async def test_the_last_one_is_removed(self, bench: Bench) -> None:

@@ -102,7 +102,12 @@ class Files(Resource):
     @property
     def origin(self) -> tuple[str, str, StaticRules]:
         """What it was made of."""
-        return self.prefix, self._directory.path, self.rules
+        return self.prefix, self.directory, self.rules
+
+    @property
+    def directory(self) -> str:
+        """Where the files are."""
+        return self._directory.path
 
     @property
     def kept_bytes(self) -> int:
