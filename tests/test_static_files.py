@@ -14,6 +14,7 @@ transports:
 - {type: websocket, realms: [shop]}
 - {type: websocket, endpoint: "tcp:0", realms: [cafe]}
 """
+PLACE = "transports[0] in router.yaml"
 REALM = CLOSED + "static: {path: /shop, directory: web}\n"
 
 
@@ -42,7 +43,11 @@ def test_a_realm_has_files_where_it_can_be_joined(directory: Path) -> None:
         ("{path: /shop, directory: wbe}", "static.directory", "no directory {}/wbe"),
         ("{path: /shop, directory: web, fallback: app.html}", "static.fallback", "no file {}/web/app.html"),
         ("{path: /shop, directory: web, fallback: ../x}", "static.fallback", None),
-        ("{path: /ws, directory: web}", "static.path", "/ws is taken by path of transports[0] in router.yaml"),
+        (
+            "{path: /ws, directory: web}",
+            "static.path",
+            "/ws is taken by path of transports[0] in router.yaml",
+        ),
         ("{path: /, directory: web}", "static.path", None),
         ("{path: /shop/, directory: web}", "static.path", None),
         ("{path: /.git, directory: web}", "static.path", None),
