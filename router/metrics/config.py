@@ -35,7 +35,7 @@ class Metrics(Section, frozen=True, kw_only=True):
         tuple[Annotated[str, Meta(extra={"check": _check_network})], ...],
         Meta(
             description="Who may read them: addresses and networks. Behind one of `trusted_proxies` the real "
-            "address counts. Over a Unix socket everybody may.",
+            "address counts, and through another proxy nobody may. Over a Unix socket everybody may.",
             examples=[["127.0.0.1", "10.0.0.0/8"]],
         ),
     ] = ("127.0.0.0/8", "::1")

@@ -43,6 +43,8 @@ class MetricsPage(Resource):
             for name, values in request.requestHeaders.getAllRawHeaders()
         }
         host = self._listener.peer(request.channel.transport, "http", headers).host
+        if host == self._address(request) and {"forwarded", "x-forwarded-for"} & headers.keys():
+            return self._refuse(request, 403, host, "it is a proxy, and none of trusted_proxies")
         if not self._may(host):
             return self._refuse(request, 403, host, "its address is not allowed")
         if not self._knows(headers.get("authorization", "")):
@@ -53,6 +55,9 @@ class MetricsPage(Resource):
         request.setHeader(b"Cache-Control", b"no-store")
         page: bytes = encode(self._registry)
         return page
+
+    def _address(self, request: Request) -> str:
+        return str(self._listener.peer(request.channel.transport, "http").host)
 
     def _may(self, host: str) -> bool:
         if not host:

@@ -27,10 +27,9 @@ def forwarded_for(host: str, headers: Mapping[str, str], trusted: Sequence[Netwo
 
 
 def _hops(headers: Mapping[str, str]) -> list[str]:
-    forwarded = headers.get("forwarded")
-    if forwarded:
-        return _FOR.findall(forwarded)
-    return [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+    """Read ``X-Forwarded-For``, else ``Forwarded``: most proxies write the first, and pass the other on."""
+    hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+    return hops or _FOR.findall(headers.get("forwarded", ""))
 
 
 def _address(hop: str) -> str | None:

@@ -232,6 +232,18 @@ async def test_an_address_that_may_not_read(bench: Bench) -> None:
 
 
 @asynchronous
+async def test_whoever_comes_through_an_unknown_proxy_may_not_read(bench: Bench) -> None:
+    """A proxy on this machine has an address that may, and everybody comes with it."""
+    node = bench.node(transports=[SERVED])
+    port = node.ports["ws"]
+    assert (await get(port))[0] == 200
+    assert (await get(port, x_forwarded_for="192.0.2.1"))[0] == 403
+    assert (await get(port, x_forwarded_for="127.0.0.1"))[0] == 403
+    assert (await get(port, forwarded="for=127.0.0.1"))[0] == 403
+    assert any("trusted_proxies" in line for line in bench.log.lines("warn"))
+
+
+@asynchronous
 async def test_a_router_says_whether_it_is_well(bench: Bench) -> None:
     node = bench.node(transports=[SERVED])
     port = node.ports["ws"]

@@ -41,6 +41,9 @@ def test_behind_trusted_proxies(host: str, headers: dict[str, str], client: str)
         ("10.0.0.1", {"x-forwarded-for": "999.0.0.1"}, "10.0.0.1"),
         ("10.0.0.1", {"x-forwarded-for": "10.0.0.3, 10.0.0.2"}, "10.0.0.3"),
         ("", {"x-forwarded-for": "192.0.2.7"}, ""),
+        # nginx writes the one and lets through the other that its client has made up
+        ("10.0.0.1", {"x-forwarded-for": "192.0.2.66", "forwarded": "for=127.0.0.1"}, "192.0.2.66"),
+        ("10.0.0.1", {"x-forwarded-for": "192.0.2.66", "forwarded": "for=10.0.0.2"}, "192.0.2.66"),
     ],
 )
 def test_not_believed(host: str, headers: dict[str, str], client: str) -> None:

@@ -64,6 +64,18 @@ def test_a_mount_answers_every_method_and_reads_a_body(pages: str) -> None:
     assert wire.ask("POST", "/")[0] == 405
 
 
+@pytest.mark.parametrize("path", ["/%65cho", "/%65cho/x", "/echo%2fx", "/%2565cho"])
+def test_a_mount_has_one_spelling(pages: str, path: str) -> None:
+    """A proxy that keeps a path for itself may compare it letter by letter."""
+    wire = Wire(site_for(pages, "/ws", {"/echo": Echo}))
+    assert wire.ask("GET", path)[0] == 404
+
+
+def test_what_is_below_a_mount_may_be_quoted(pages: str) -> None:
+    wire = Wire(site_for(pages, "/ws", {"/echo": Echo}))
+    assert wire.ask("GET", "/echo/%65") == (200, b"GET e 0")
+
+
 def test_a_mount_without_pages() -> None:
     wire = Wire(site_for("none", "/ws", {"/echo": Echo}))
     assert wire.ask("GET", "/")[0] == 404
