@@ -67,8 +67,9 @@ class Asked(Struct, gc=False):
     def size_bytes(self) -> int:
         """What it takes to keep it, about."""
         message = self.message
-        texts = (message.args, message.kwargs, *passthru(message.options).values())
-        return OVERHEAD_BYTES + sum(len(text) for text in texts if isinstance(text, Raw | str))
+        payload = sum(len(part) for part in (message.args, message.kwargs) if isinstance(part, Raw))
+        attributes = passthru(message.options)  # of any type: they are the peers' business
+        return OVERHEAD_BYTES + payload + (len(repr(attributes)) if attributes else 0)
 
     def kept(self) -> "Asked":
         """Copy what is needed: what waits must not keep the message alive that it came in."""

@@ -80,6 +80,18 @@ def test_the_bytes_that_wait_are_bounded_for_each_caller(serializers):
     router.check()
 
 
+def test_attributes_of_payload_passthru_mode_count_among_the_bytes(serializers):
+    """They are passed on whatever they are, so they are kept as well."""
+    router = WireRouter(serializers, replace(CONFIG, limits=Limits(kept_call_bytes_per_session=50_000)))
+    callee, caller = bounded(router), router.join()
+    caller.call(P)
+    callee.drain()
+    for large in ("x" * 60_000, ["x"] * 20_000, {"k": "x" * 60_000}):
+        request = caller.call(P, [], ppt_scheme="x_custom", ppt_keyid=large)
+        caller.expect_only([8, 48, request, {}, "concord.error.limit_exceeded", ANY])
+    router.check()
+
+
 def test_another_callee_with_room_takes_it(router):
     first, second, caller = bounded(router, invoke="first"), bounded(router, invoke="first"), router.join()
     caller.call(P, [1])
