@@ -11,6 +11,7 @@ COPY config config
 COPY router router
 COPY realms realms
 COPY twisted twisted
+COPY console console
 RUN python -m venv /opt/concord && /opt/concord/bin/pip install --no-cache-dir .
 
 FROM python:3.13-slim

@@ -1,7 +1,9 @@
 """What is installed: from a wheel and from an editable installation, outside the checkout."""
 
 import email
+import gzip
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,29 +16,42 @@ from processes import ENVIRONMENT, run
 from router import __version__
 
 ROOT = Path(__file__).parent.parent
-SOURCES = ("router", "realms", "twisted", "config")
-FILES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("router", "realms", "twisted", "config", "console")
+FILES = ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
+STATIC = "router/web/static"
+FIRST_LOAD_BYTES = 300_000
 
 
-def pip(*arguments: str | Path) -> None:
+def pip(*arguments: str | Path, **environment: str) -> None:
     command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *map(str, arguments)]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    env = {**ENVIRONMENT, **environment}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build a wheel from a copy of the sources, so that nothing is left in the checkout."""
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sources, so that nothing is left in the checkout."""
     copy = tmp_path_factory.mktemp("source")
     for name in SOURCES:
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "dropin.cache")
+        ignored = shutil.ignore_patterns(
+            "__pycache__", "*.egg-info", "dropin.cache", "node_modules", "static"
+        )
         shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=ignored)
     for name in FILES:
         shutil.copy(ROOT / name, copy / name)
-    target = tmp_path_factory.mktemp("wheel")
-    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", target, copy)
+    return copy
+
+
+def build_wheel(source: Path, target: Path, **environment: str) -> Path:
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", target, source, **environment)
     (built,) = target.glob("*.whl")
     return built
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wheel(source, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +85,7 @@ class TestWheel:
             "router/default_config/router.yaml",
             "router/default_config/realms/realm1.yaml",
         } <= names
+        assert {f"{STATIC}/index.html", f"{STATIC}/LICENSES.txt"} <= names
         tops = {name.partition("/")[0] for name in names}
         assert tops == {"router", "realms", "twisted", f"concord_router-{__version__}.dist-info"}
         assert "twisted/__init__.py" not in names
@@ -99,6 +115,41 @@ class TestWheel:
         assert run("concord", "init", "new", cwd=tmp_path, **installed).returncode == 0
         for name in ("router.yaml", "realms/realm1.yaml"):
             assert (tmp_path / "new" / name).read_text() == (ROOT / "config" / name).read_text()
+
+
+class TestConsole:
+    def test_its_page_names_what_is_there_and_nothing_else(self, wheel: Path) -> None:
+        """Every script, style and icon is a file of the wheel, whose name has a hash; nothing is inline."""
+        archive = zipfile.ZipFile(wheel)
+        page = archive.read(f"{STATIC}/index.html").decode()
+        named = re.findall(r'(?:href|src)="([^"]+)"', page)
+        assert len(named) >= 3
+        for name in named:
+            assert re.fullmatch(r"assets/\w+-[0-9A-Z]{8}\.(js|css|svg)", name)
+            assert archive.read(f"{STATIC}/{name}")
+        assert not re.search(r"<style|style=|\son\w+=|<script(?![^>]*\ssrc=)", page)
+        assert "script-src 'self'; style-src 'self';" in page
+
+    def test_its_first_load_is_small(self, wheel: Path) -> None:
+        """All of it together, loaded later or not, compressed as a server does."""
+        archive = zipfile.ZipFile(wheel)
+        names = archive.namelist()
+        files = [name for name in names if name.startswith(f"{STATIC}/") and not name.endswith(".txt")]
+        assert len(files) >= 4
+        assert sum(len(gzip.compress(archive.read(name), 6)) for name in files) < FIRST_LOAD_BYTES
+
+    def test_it_brings_the_licences_of_what_it_holds(self, wheel: Path) -> None:
+        text = zipfile.ZipFile(wheel).read(f"{STATIC}/LICENSES.txt").decode()
+        for package in ("preact", "@preact/signals", "uplot", "wampy"):
+            assert re.search(rf"^{package} \d+\.\d+\.\d+ \(MIT\)$", text, re.MULTILINE)
+        assert text.count("Permission is hereby granted, free of charge") >= 5
+
+    def test_a_later_build_can_leave_it_out(self, wheel: Path, source: Path, tmp_path: Path) -> None:
+        assert (source / STATIC / "index.html").is_file()
+        built = build_wheel(source, tmp_path, CONCORD_BUILD_CONSOLE="0")
+        names = zipfile.ZipFile(built).namelist()
+        assert "router/web/plain/index.html" in names
+        assert not [name for name in names if name.startswith(f"{STATIC}/")]
 
 
 class TestEditableInstallation:

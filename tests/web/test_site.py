@@ -7,6 +7,7 @@ import pytest
 from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 
+from router.web import site as site_module
 from router.web.site import MAX_DROPPED_BYTES, MOUNT_BODY_BYTES, site_for
 
 
@@ -132,3 +133,13 @@ def test_the_status_for_a_browser_at_the_websockets_path_has_its_name() -> None:
     channel.dataReceived(b"GET /ws HTTP/1.1\r\nHost: x\r\n\r\n")
     assert transport.value().startswith(b"HTTP/1.1 426 Upgrade Required\r\n")
     assert b"Upgrade: websocket\r\n" in transport.value()
+
+
+def test_the_own_page_is_the_console_where_it_was_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the plain page."""
+    monkeypatch.setattr(site_module, "CONSOLE", tmp_path)
+    plain: Any = site_for("default", "/ws").resource
+    assert Path(plain.path) == Path(str(site_module.__file__)).parent / "plain"
+    (tmp_path / "index.html").write_text("the console")
+    console: Any = site_for("default", "/ws").resource
+    assert Path(console.path) == tmp_path
