@@ -12,8 +12,8 @@ from email.utils import formatdate, mktime_tz, parsedate_tz
 from typing import Final, NamedTuple
 
 _TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
-_RANGE: Final = re.compile(r"bytes[ \t]*=[ \t]*(\d{0,19})-(\d{0,19})[ \t]*", re.IGNORECASE)
-_QUALITY: Final = re.compile(r"[01](\.\d{0,3})?")
+_RANGE: Final = re.compile(r"bytes[ \t]*=[ \t]*(\d{0,19})-(\d{0,19})[ \t]*", re.IGNORECASE | re.ASCII)
+_QUALITY: Final = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
 OK: Final = 200
 NOT_MODIFIED: Final = 304
 PRECONDITION_FAILED: Final = 412

@@ -118,10 +118,14 @@ class Stream:
         self._is_paused = self._is_over = False
 
     def start(self) -> None:
-        """Send as much as goes at once."""
+        """Begin to send, as soon as the connection takes more."""
         self._request.notifyFinish().addErrback(lambda _: self._end())
         self._request.registerProducer(self, True)
-        self._send()
+        channel: Any = self._request.channel
+        if channel._waitingForTransport:  # earlier answers fill the connection, which says so once
+            self.pauseProducing()
+        else:
+            self._send()
 
     def pauseProducing(self) -> None:
         """Wait: the connection is full."""

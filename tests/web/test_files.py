@@ -405,6 +405,26 @@ class TestBigFiles:
             browser.clock.advance(TURN)
         assert Answer(browser.transport.value()).body == content
 
+    def test_what_is_asked_for_while_the_connection_is_full_waits(
+        self, browse: Callable[..., Browser], web: Path
+    ) -> None:
+        """A client that sends many requests in one piece and reads nothing takes no memory for big files."""
+        (web / "big").write_bytes(bytes(8 * PIECE_BYTES))
+        browser = browse()
+        channel: Any = browser.channel._channel
+        request = b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n"
+        for _ in range(3):
+            channel.pauseProducing()  # Twisted says so once, and then not until all was taken
+            browser.channel.dataReceived(request % b"nothing" + request % b"big")
+            for _ in range(20):
+                browser.clock.advance(TURN)
+            assert len(browser.transport.value()) < PIECE_BYTES
+            channel.resumeProducing()
+            while channel.requests:
+                browser.clock.advance(TURN)
+            assert len(browser.transport.value()) > 8 * PIECE_BYTES
+            browser.transport.clear()
+
     def test_compressed_a_piece_a_turn(self, browse: Callable[..., Browser], web: Path) -> None:
         (web / "big.txt").write_bytes(os.urandom(8 * PIECE_BYTES))
         browser = browse()
