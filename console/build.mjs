@@ -32,7 +32,7 @@ const SETTINGS = {
   jsx: "automatic",
   jsxImportSource: "preact",
   // wampy asks for Node's crypto where there is a process; a browser has none.
-  define: { process: "undefined" },
+  define: { process: "undefined", "process.env.NODE_ENV": '"production"' },
   external: ["crypto"],
   entryNames: "assets/[name]-[hash]",
   chunkNames: "assets/[name]-[hash]",

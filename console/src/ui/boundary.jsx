@@ -12,6 +12,10 @@ export class Boundary extends Component {
     return { error };
   }
 
+  componentDidCatch(error) {
+    console.error(error);
+  }
+
   render() {
     if (!this.state.error) return this.props.children;
     return (

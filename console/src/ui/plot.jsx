@@ -6,6 +6,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 
 import { theme } from "../theme.js";
+import { timeOfDay } from "./format.js";
 
 /**
  * data: [[seconds since 1970...], [values...], ...], null where there is none; series: [{title, color: "--plot-1"}], one for each
@@ -62,7 +63,8 @@ function optionsOf({ series, format, height, seconds, width }) {
       x: { range: (_, from, to) => (to === null || to === undefined ? [Date.now() / 1000 - seconds, Date.now() / 1000] : [to - seconds, to]) },
       y: { range: (_, low, high) => [0, high > 0 ? high * 1.15 : 1] },
     },
-    axes: [{ ...axis, space: 80 }, { ...axis, size: 62, values: (_, values) => values.map(format) }],
+    padding: [8, 12, 0, 0],
+    axes: [{ ...axis, space: 80, size: 26, values: (_, times) => times.map((time) => timeOfDay(time * 1000)) }, { ...axis, size: 62, values: (_, values) => values.map(format) }],
     series: [{}, ...series.map((one) => ({ label: one.title, stroke: color(one.color), width: 1.75, points: { show: false }, spanGaps: false }))],
   };
 }

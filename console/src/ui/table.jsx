@@ -14,18 +14,31 @@ const ROW_HEIGHT = 34;
  * columns: [{name, title, cell?(row), value?(row), width?, align?: "end", hideBelow?: pixels, sortable?: boolean}].
  *     `value` is what is sorted by, row[name] by default; `cell` what is shown, the value by default; `width` as of CSS grid.
  * rowKey(row) names a row; `selected` is such a name; onSelect(row) when it is chosen.
- * sort: {name, descending} to begin with. `label` is read aloud, `empty` shown without rows.
+ * sort: {name, descending} to begin with. `label` is read aloud, `empty` shown without rows. With `follow` the last row stays
+ * in view, until the user scrolls away from it.
  */
-export function Table({ rows, columns, rowKey, selected, onSelect, label, empty = "Nothing here.", sort: first, rowHeight = ROW_HEIGHT }) {
+export function Table({ rows, columns, rowKey, selected, onSelect, label, empty = "Nothing here.", sort: first, follow, rowHeight = ROW_HEIGHT }) {
   const scroller = useRef(null);
   const id = useId();
   const [sort, setSort] = useState(first ?? null);
   const [current, setCurrent] = useState(null); // the key of the row on which the keyboard is
   const shown = useFitting(scroller, columns);
-  const sorted = useMemo(() => sortedBy(rows, columns, sort), [rows, sort, columns]);
+  const before = useRef([]); // the order of before: what is nearly sorted is sorted fast
+  const sorted = useMemo(() => {
+    if (!sort) return rows;
+    before.current = sortedBy(inOrderOf(before.current, rows, rowKey), columns, sort);
+    return before.current;
+  }, [rows, sort, columns]);
   const { rows: inView, total, scrollTo } = useWindow({ count: sorted.length, height: rowHeight, element: scroller });
   const template = { gridTemplateColumns: shown.map(({ width = "minmax(0, 1fr)" }) => width).join(" ") };
   const mark = current ?? selected;
+  const isAtEnd = useRef(true);
+  const scrolled = ({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
+    isAtEnd.current = scrollHeight - scrollTop - clientHeight < 2 * rowHeight;
+  };
+  useLayoutEffect(() => {
+    if (follow && isAtEnd.current) scroller.current.scrollTop = scroller.current.scrollHeight;
+  }, [follow, sorted]);
 
   const move = useCallback((event) => {
     if (event.target !== scroller.current) return;
@@ -49,7 +62,7 @@ export function Table({ rows, columns, rowKey, selected, onSelect, label, empty 
   };
 
   return (
-    <div class="table" role="grid" aria-label={label} aria-rowcount={sorted.length + 1} aria-readonly="true" tabIndex={0} ref={scroller} onKeyDown={move}
+    <div class="table" role="grid" aria-label={label} aria-rowcount={sorted.length + 1} aria-readonly="true" tabIndex={0} ref={scroller} onKeyDown={move} onScroll={follow ? scrolled : undefined}
       aria-activedescendant={mark === undefined || mark === null || !inView.some(({ index }) => rowKey(sorted[index]) === mark) ? undefined : `${id}-${mark}`}>
       <div class="table-head" role="row" aria-rowindex={1} style={template}>
         {shown.map((column) => <Heading key={column.name} column={column} sort={sort} setSort={setSort} />)}
@@ -96,6 +109,22 @@ function useFitting(element, columns) {
     return () => watcher.disconnect();
   }, []);
   return columns.filter(({ hideBelow = 0 }) => width >= hideBelow);
+}
+
+/** Give `rows` with those first that were in `before`, in that order. */
+function inOrderOf(before, rows, rowKey) {
+  if (before.length === 0) return rows;
+  const left = new Map(rows.map((row) => [rowKey(row), row]));
+  const ordered = [];
+  for (const row of before) {
+    const key = rowKey(row);
+    const now = left.get(key);
+    if (now === undefined) continue;
+    ordered.push(now);
+    left.delete(key);
+  }
+  for (const row of left.values()) ordered.push(row);
+  return ordered;
 }
 
 /** Give `rows` in the wanted order; what has no value comes last. Plain comparison: ten thousand rows take a few milliseconds. */

@@ -3,10 +3,21 @@
 // {path, title, group, key?, View}: `path` is its place in the address (#/path), `group` its heading in the navigation,
 // `key` what goes there after `g`, and `View` its component, which is shown while somebody is, or was, joined.
 
+import { Log } from "./log.jsx";
+import { Overview } from "./overview.jsx";
+import { Registrations, Subscriptions } from "./registry.jsx";
+import { Sessions } from "./sessions.jsx";
 import { Shortcuts } from "./shortcuts.jsx";
+import { SlowConsumers } from "./slow.jsx";
 
 export const GROUPS = ["Router", "Data", "Tools", "Help"];
 
 export const views = [
+  { path: "overview", title: "Overview", group: "Router", key: "o", View: Overview },
+  { path: "sessions", title: "Sessions", group: "Router", key: "s", View: Sessions },
+  { path: "registrations", title: "Registrations", group: "Router", key: "r", View: Registrations },
+  { path: "subscriptions", title: "Subscriptions", group: "Router", key: "u", View: Subscriptions },
+  { path: "slow", title: "Slow consumers", group: "Router", key: "c", View: SlowConsumers },
+  { path: "log", title: "Log", group: "Router", key: "l", View: Log },
   { path: "shortcuts", title: "Keyboard", group: "Help", key: "k", View: Shortcuts },
 ];
