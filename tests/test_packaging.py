@@ -140,7 +140,7 @@ class TestConsole:
 
     def test_it_brings_the_licences_of_what_it_holds(self, wheel: Path) -> None:
         text = zipfile.ZipFile(wheel).read(f"{STATIC}/LICENSES.txt").decode()
-        for package in ("preact", "@preact/signals", "uplot", "wampy"):
+        for package in ("preact", "@preact/signals", "uplot", "wampy", "@tanstack/virtual-core"):
             assert re.search(rf"^{package} \d+\.\d+\.\d+ \(MIT\)$", text, re.MULTILINE)
         assert text.count("Permission is hereby granted, free of charge") >= 5
 

@@ -21,6 +21,8 @@ export { isDenied, WampError } from "./connection/errors.js";
 export const state = signal("out");
 /** {id, realm, authid, authrole, authmethod, authprovider, agent, details} of the session; null when there is none. */
 export const session = signal(null);
+/** The realm of the session, or of the one before it; null before the first. */
+export const realm = signal(null);
 /** The joined client of wampy.js, for libraries that take one, as dstm.js; null when there is none. */
 export const client = signal(null);
 /** Why there is no session, as {uri, text}; null while all is well. */
@@ -266,6 +268,7 @@ function welcome(made, details) {
   batch(() => {
     client.value = made;
     session.value = { id: made.getSessionId(), realm: credentials.realm, details, ...namesOf(details) };
+    realm.value = credentials.realm;
     trouble.value = null;
     state.value = "joined";
   });

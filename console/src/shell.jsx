@@ -26,6 +26,8 @@ function Inside() {
   const main = useRef(null);
   const view = views.find(({ path }) => path === route.value.path) ?? views[0];
   const before = useRef(view);
+  const wasJoined = useRef(false); // a view stays while the connection is lost: what it shows is as it was
+  wasJoined.current ||= state.value === "joined";
   useEffect(useKeys, []);
   useEffect(() => {
     document.title = `${view.title} - Concord`;
@@ -39,7 +41,7 @@ function Inside() {
       <Navigation present={view} />
       <main id="main" class="main" tabIndex={-1} ref={main} aria-label={view.title}>
         <Connection />
-        <Boundary key={view.path}>{session.value || state.value !== "joining" ? <view.View /> : <p class="muted">Joining</p>}</Boundary>
+        <Boundary key={view.path}>{wasJoined.current ? <view.View /> : <p class="muted">Joining</p>}</Boundary>
       </main>
     </div>
   );

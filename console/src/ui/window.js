@@ -8,7 +8,7 @@ import { useLayoutEffect, useReducer, useState } from "preact/hooks";
  *
  * `element` is a ref of the element that scrolls; `total` is the height of all rows in pixels.
  */
-export function useWindow({ count, height, element, overscan = 12 }) {
+export function useWindow({ count, height, element, overscan = 6 }) {
   const [, again] = useReducer((turn) => turn + 1, 0);
   const options = {
     count,

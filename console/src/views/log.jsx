@@ -107,7 +107,7 @@ function Levels({ onClose }) {
       <Problem what="the levels" error={error} />
       {levels && <Facts facts={Object.entries(levels).map(([name, kept]) => [name || "Everything", kept])} />}
       <form class="line-form" onSubmit={change}>
-        <Field label="Part of the router" value={namespace} onInput={setNamespace} placeholder="Everything" hint="As the log names it, router.node." />
+        <Field label="Part of the router" value={namespace} onInput={setNamespace} placeholder="All, or router.node" />
         <Field label="Level" value={level} onInput={setLevel} options={[...LEVELS, "default"]} />
         <Button kind="primary" type="submit">Set</Button>
       </form>

@@ -39,16 +39,17 @@ function Listing({ about }) {
   const close = () => go(about.path);
   useShortcut("Escape", "Close what is shown", close);
   const { noun } = about.kind;
+  const isAway = live !== null && isDenied(live.error.value);
   return (
-    <Page title={about.title} fill about={live ? aboutOf(live, rows, shown) : undefined} tools={
+    <Page title={about.title} fill about={live && !isAway ? aboutOf(live, rows, shown) : undefined} tools={!isAway && (
       <>
         <Field label="Match" value={match} onInput={setMatch} options={MATCHES} />
         <Field label="Filter" class="filter" data-filter type="search" value={text} onInput={setText} placeholder="URI" />
       </>
-    }>
+    )}>
       {live && <Problem what={`the ${noun}`} error={live.error.value} />}
       {live && !live.error.value && <Problem what={`changes of ${noun}`} error={live.deaf.value} />}
-      {!(live && isDenied(live.error.value)) && (
+      {!isAway && (
         <div class={`split ${id ? "open" : ""}`}>
           <Table label={about.title} rows={shown} columns={about.columns} rowKey={key} selected={id} sort={{ name: "uri" }}
             onSelect={(row) => go(about.path, [row.id])} empty={text || match ? "Nothing matches." : `No ${noun}.`} />

@@ -2,7 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 
-import { call, isDenied, session as own } from "../connection.js";
+import { call, isDenied, realm as ownRealm, session as own } from "../connection.js";
 import { Sessions as Live } from "../live/sessions.js";
 import { stats } from "../live/stats.js";
 import { useLive } from "../live/use.js";
@@ -19,18 +19,18 @@ const WHO = [
   { name: "peer", title: "From", width: "minmax(10rem, 1.2fr)", hideBelow: 780, cell: ({ peer }) => <span title={peer}>{peer?.replace(/^tcp:/, "")}</span> },
 ];
 const NUMBERS = [
-  { name: "subscriptions", title: "Subscr.", align: "end", width: "5rem", hideBelow: 560, cell: (row) => number(row.subscriptions) },
-  { name: "registrations", title: "Regist.", align: "end", width: "5rem", hideBelow: 560, cell: (row) => number(row.registrations) },
-  { name: "pending_calls", title: "Calls", align: "end", width: "4.5rem", hideBelow: 620, cell: (row) => number(row.pending_calls) },
-  { name: "queued_bytes", title: "Queued", align: "end", width: "6rem", hideBelow: 620, cell: (row) => bytes(row.queued_bytes) },
+  { name: "subscriptions", title: "Subscr.", align: "end", width: "5rem", hideBelow: 700, cell: (row) => number(row.subscriptions) },
+  { name: "registrations", title: "Regist.", align: "end", width: "5rem", hideBelow: 700, cell: (row) => number(row.registrations) },
+  { name: "pending_calls", title: "Calls", align: "end", width: "4.5rem", hideBelow: 560, cell: (row) => number(row.pending_calls) },
+  { name: "queued_bytes", title: "Queued", align: "end", width: "6rem", hideBelow: 560, cell: (row) => bytes(row.queued_bytes) },
 ];
 const ALL = [...WHO, ...NUMBERS];
 const key = ({ session }) => session;
 
 export function Sessions() {
-  const mine = own.value?.realm;
+  const mine = ownRealm.value;
   const realm = route.value.query.realm ?? mine;
-  const live = useLive(() => new Live(realm ?? own.value.realm), [realm]);
+  const live = useLive(() => new Live(realm), [realm]);
   const [text, setText] = useState("");
   const rows = live?.rows.list.value ?? [];
   const shown = useMemo(() => filtered(rows, text), [rows, text]);
@@ -39,19 +39,20 @@ export function Sessions() {
   const realms = stats.value?.realms.map((one) => one.realm) ?? [];
   const query = realm === mine ? {} : { realm };
   const close = () => go("sessions", [], query);
+  const isAway = live !== null && isDenied(live.error.value);
   useShortcut("r", "Read the sessions again", () => live?.read());
   useShortcut("Escape", "Close the session", close);
   return (
-    <Page title="Sessions" fill about={aboutOf(live, rows, shown)} tools={
+    <Page title="Sessions" fill about={isAway ? undefined : aboutOf(live, rows, shown)} tools={!isAway && (
       <>
         {realms.length > 1 && <Field label="Realm" value={realm} options={realms} onInput={(name) => go("sessions", [], name === mine ? {} : { realm: name })} />}
         <Field label="Filter" class="filter" data-filter type="search" value={text} onInput={setText} placeholder="Name, role, id" />
         <Button onClick={() => live?.read()} title="r">Read again</Button>
       </>
-    }>
+    )}>
       {live && <Problem what="the sessions" error={live.error.value} />}
       {live && !live.error.value && <Problem what="who joins and leaves" error={live.deaf.value} />}
-      {!(live && isDenied(live.error.value)) && (
+      {!isAway && (
         <div class={`split ${id ? "open" : ""}`}>
           <Table label="Sessions" rows={shown} columns={live?.hasNumbers.value === false ? WHO : ALL} rowKey={key} selected={id}
             onSelect={(row) => go("sessions", [row.session], query)} sort={{ name: "session" }} empty={text ? "No session matches." : "No sessions."} />
@@ -112,7 +113,7 @@ export function End({ id, row, realm, onClose }) {
     const details = { reason, ...(message ? { message } : {}) };
     try {
       await call("concord.kill", [id], { ...details, realm }).catch((wrong) => {
-        if (!isDenied(wrong) || realm !== own.value?.realm) throw wrong;
+        if (!isDenied(wrong) || realm !== ownRealm.value) throw wrong;
         return call("wamp.session.kill", [id], details);
       });
       toast(`Session ${id} was ended.`);

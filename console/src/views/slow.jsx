@@ -11,11 +11,11 @@ const AGAIN_MS = 2_000;
 const COLUMNS = [
   { name: "session", title: "Session", width: "minmax(9.5rem, 1fr)", cell: (row) => <span class="mono">{row.session}</span> },
   { name: "authid", title: "Name", width: "minmax(8rem, 1.4fr)" },
-  { name: "authrole", title: "Role", width: "minmax(6rem, 1fr)", hideBelow: 600 },
-  { name: "realm", title: "Realm", width: "minmax(6rem, 1fr)", hideBelow: 760 },
+  { name: "authrole", title: "Role", width: "minmax(6rem, 1fr)", hideBelow: 720 },
+  { name: "realm", title: "Realm", width: "minmax(6rem, 1fr)", hideBelow: 860 },
   { name: "queued_bytes", title: "Queued", align: "end", width: "7rem", cell: (row) => bytes(row.queued_bytes) },
-  { name: "dropped", title: "Dropped", align: "end", width: "6rem", hideBelow: 520, cell: (row) => number(row.dropped) },
-  { name: "state", title: "State", width: "9rem", hideBelow: 460, value: stateOf, cell: (row) => <State row={row} /> },
+  { name: "dropped", title: "Dropped", align: "end", width: "6rem", hideBelow: 620, cell: (row) => number(row.dropped) },
+  { name: "state", title: "State", width: "9rem", hideBelow: 520, value: stateOf, cell: (row) => <State row={row} /> },
 ];
 const key = ({ session: id }) => id;
 
