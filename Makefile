@@ -23,7 +23,7 @@ docs: .venv/ready
 	$(BIN)/python -c "from router.config_directory import reference_page as page; print(page(), end='')" > docs/configuration.md
 
 clean:
-	rm -rf .venv build *.egg-info benchmarks/build
+	rm -rf .venv build *.egg-info benchmarks/build router/web/static console/node_modules
 
 .venv/ready: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv

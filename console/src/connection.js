@@ -34,7 +34,8 @@ const ENDS_THAT_PASS = new Set(["wamp.close.system_shutdown", "wamp.close.close_
 const REFUSALS_THAT_PASS = new Set(["wamp.close.system_shutdown", "wamp.error.unavailable", "concord.error.limit_exceeded"]);
 
 const SILENT_MS = 10_000;
-const GONE_MS = 25_000;
+const ANSWER_MS = 10_000;
+const JOIN_MS = 15_000;
 
 let credentials = null; // those with which the page joins again
 let attempt = 0;
@@ -253,14 +254,20 @@ async function attemptToJoin() {
     const [where, options] = [await websocketPath(), await optionsFor(credentials)];
     made = new Client(where, options);
     const closed = made.closed.then(() => mine === serial && lost(made));
-    const details = await Promise.race([made.connect(), closed.then(() => Promise.reject(new TypeError("closed")))]);
+    const ended = Promise.race([closed, after(JOIN_MS)]).then(() => Promise.reject(new TypeError("no answer")));
+    const details = await Promise.race([made.connect(), ended]);
     if (mine !== serial) return void made.disconnect().catch(() => {});
     welcome(made, details);
     return true;
   } catch (error) {
+    made?.drop();
     if (mine === serial) refused(made, error);
     return false;
   }
+}
+
+function after(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function welcome(made, details) {
@@ -361,11 +368,23 @@ function cancelable(promise, using, request) {
 }
 
 // A network that is gone closes no connection: where nothing has come for a while, anything is asked, and an error is an
-// answer too.
-setInterval(() => {
-  const silent = client.value?.silentMs() ?? 0;
-  if (silent > GONE_MS) lost(client.value);
-  else if (silent > SILENT_MS) call("wamp.session.get", [session.value.id]).catch(() => {});
-}, SILENT_MS / 2);
+// answer too. Browsers may run this seldom (pages in the background), so that only a question without an answer counts.
+let askedAt = null;
 
+function ask() {
+  const using = client.value;
+  const now = performance.now();
+  const isOpen = askedAt !== null && using && using.heardAt < askedAt;
+  if (isOpen && now - askedAt > ANSWER_MS) {
+    askedAt = null;
+    lost(using);
+  } else if (!isOpen) {
+    askedAt = null;
+    if (!using || now - using.heardAt < SILENT_MS) return;
+    askedAt = now;
+    call("wamp.session.get", [session.value.id]).catch(() => {});
+  }
+}
+
+setInterval(ask, SILENT_MS / 2);
 addEventListener("online", tryNow);

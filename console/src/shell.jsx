@@ -39,7 +39,7 @@ function Inside() {
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); main.current?.focus(); }}>Skip to the content</a>
       <Top />
       <Navigation present={view} />
-      <main id="main" class="main" tabIndex={-1} ref={main} aria-label={view.title}>
+      <main id="main" class="main" tabIndex={0} ref={main} aria-label={view.title}>
         <Connection />
         <Boundary key={view.path}>{wasJoined.current ? <view.View /> : <p class="muted">Joining</p>}</Boundary>
       </main>

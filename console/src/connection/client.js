@@ -13,7 +13,8 @@ export class Client extends Wampy {
   goodbye = null;
   /** Resolves when the WebSocket is closed. */
   closed;
-  #heard = performance.now();
+  /** When something came last, in milliseconds of performance.now(). */
+  heardAt = performance.now();
 
   constructor(url, options) {
     super(url, { ...options, autoReconnect: false });
@@ -28,18 +29,13 @@ export class Client extends Wampy {
     });
   }
 
-  /** Tell for how long nothing has come. */
-  silentMs() {
-    return performance.now() - this.#heard;
-  }
-
   /** Close the WebSocket, without a word to the router. */
   drop() {
     this._ws?.close();
   }
 
   #read(message) {
-    this.#heard = performance.now();
+    this.heardAt = performance.now();
     if (message[0] === GOODBYE) this.goodbye = { reason: message[2], message: message[1]?.message ?? "" };
     return message;
   }

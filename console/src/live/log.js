@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-import { onJoin, subscribe } from "../connection.js";
+import { call, isDenied, onJoin, subscribe } from "../connection.js";
 
 export const LEVELS = ["debug", "info", "warn", "error", "critical"];
 export const MOST_LINES = 5_000;
@@ -35,5 +35,10 @@ export function clearLines() {
 
 onJoin(() => {
   logError.value = null;
-  return subscribe("concord.log", take, { onState: (error) => { logError.value = error; } });
+  const refused = (error) => {
+    if (isDenied(error)) logError.value = error;
+  };
+  // Everybody whose role may subscribe it can do so; its events are for operators alone, who may ask this.
+  call("concord.log_level").catch(refused);
+  return subscribe("concord.log", take, { onState: refused });
 });

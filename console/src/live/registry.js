@@ -5,7 +5,8 @@
 import { signal } from "@preact/signals";
 
 import { call, subscribe } from "../connection.js";
-import { forAll, Rows } from "./rows.js";
+import { forAll } from "./for_all.js";
+import { Rows } from "./rows.js";
 
 const AT_ONCE = 24;
 const MOST_COUNTED = 2_000; // of so many the members are counted one by one

@@ -7,7 +7,8 @@
 import { signal } from "@preact/signals";
 
 import { call, isDenied, session as own, subscribe } from "../connection.js";
-import { forAll, Rows } from "./rows.js";
+import { forAll } from "./for_all.js";
+import { Rows } from "./rows.js";
 
 const PAGE = 1_000;
 const FEW = 1_000;

@@ -3,7 +3,8 @@
 export { Boundary } from "./boundary.jsx";
 export { Button, Field } from "./form.jsx";
 export { Dialog } from "./dialog.jsx";
-export { JsonEditor, JsonView, parsed } from "./json.jsx";
+export { JsonEditor, JsonView } from "./json.jsx";
+export { parsed } from "./parsed.js";
 export { Denied, Empty, Facts, Notice, Page, Panel, Problem, Stat } from "./panel.jsx";
 export { Plot } from "./plot.jsx";
 export { Table } from "./table.jsx";

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 
 import { Button, Field } from "./form.jsx";
+import { parsed } from "./parsed.js";
 
 const AT_ONCE = 100; // members of one object or array that are shown before the rest is asked for
 const LONG_TEXT = 2_000;
@@ -59,18 +60,4 @@ export function JsonEditor({ label, text, onInput, expect, rows = 4, hint, ...re
       )}
     </div>
   );
-}
-
-/** Give {value} or {error} of `text`; no text at all is undefined. */
-export function parsed(text, expect) {
-  if (text.trim() === "") return { value: undefined };
-  let value;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    return { error: `This is no JSON: ${error.message}` };
-  }
-  if (expect === "array" && !Array.isArray(value)) return { error: "A list is needed, as [1, 2]." };
-  if (expect === "object" && (value === null || typeof value !== "object" || Array.isArray(value))) return { error: 'An object is needed, as {"a": 1}.' };
-  return { value };
 }

@@ -42,8 +42,13 @@ export function Notice({ kind = "info", children }) {
 /** Says what the role may not do; `what` names it ("the sessions"), `error` is the WampError. */
 export function Denied({ what, error }) {
   const role = session.value?.authrole;
-  const why = error.uri === "wamp.error.no_such_procedure" ? "The router does not offer it to this realm." : error.text;
-  return <Notice>{role ? <>Role <b>{role}</b></> : "This session"} may not see {what}. {why && <span class="muted">{why}</span>}</Notice>;
+  const isForOperators = error.uri === "wamp.error.no_such_procedure";
+  return (
+    <Notice>
+      <p>{role ? <>Role <b>{role}</b></> : "This session"} may not see {what}.</p>
+      <p class="muted">{isForOperators ? <>It is for operators: the realm's file names their roles under <code>management</code>.</> : error.text}</p>
+    </Notice>
+  );
 }
 
 /** `Denied` where it is that, else the error as it is. */
