@@ -64,7 +64,7 @@ function optionsOf({ series, format, height, seconds, width }) {
       y: { range: (_, low, high) => [0, high > 0 ? high * 1.15 : 1] },
     },
     padding: [8, 12, 0, 0],
-    axes: [{ ...axis, space: 80, size: 26, values: (_, times) => times.map((time) => timeOfDay(time * 1000)) }, { ...axis, size: 62, values: (_, values) => values.map(format) }],
+    axes: [{ ...axis, space: 64, size: 26, values: (_, times) => times.map((time) => timeOfDay(time * 1000)) }, { ...axis, size: 62, values: (_, values) => values.map(format) }],
     series: [{}, ...series.map((one) => ({ label: one.title, stroke: color(one.color), width: 1.75, points: { show: false }, spanGaps: false }))],
   };
 }

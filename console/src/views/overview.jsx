@@ -22,6 +22,7 @@ const OPEN = [
 ];
 const MEMORY = [{ title: "Memory", name: "memory_bytes", color: "--plot-1" }];
 const DELAY = [{ title: "99th percentile", name: "reactor_delay_p99_ms", color: "--plot-3" }];
+const NODE_MS = 10_000;
 const SPANS = [["120", "2 minutes"], ["300", "5 minutes"], ["900", "15 minutes"]].map(([value, title]) => ({ value, title }));
 
 export function Overview() {
@@ -69,7 +70,7 @@ function Realm({ realm, samples, seconds }) {
         <section class="panel"><Series title="Open" samples={samples} series={OPEN} seconds={seconds} format={number} /></section>
         <Panel title="Since the start">
           <Facts facts={[["Calls", number(realm.calls)], ["Events", number(realm.events)], ["Errors", number(realm.errors)]]} />
-          {errors.length > 0 && <h3 class="small-head">Errors</h3>}
+          {errors.length > 0 && <h3 class="small-head">Errors by kind</h3>}
           {errors.length > 0 && <Facts facts={errors.map(([uri, count]) => [number(count), <code key={uri}>{uri}</code>])} />}
         </Panel>
       </div>
@@ -118,7 +119,10 @@ function Node({ seconds }) {
   const [facts, setFacts] = useState(null);
   const [error, setError] = useState(null);
   useJoin(() => {
-    call("concord.node").then(({ args }) => setFacts(args[0]), setError);
+    const read = () => call("concord.node").then(({ args }) => setFacts(args[0]), setError);
+    read();
+    const timer = setInterval(read, NODE_MS);
+    return () => clearInterval(timer);
   });
   const now = pastOfNode.value.at(-1) ?? {};
   const about = facts ?? {};
@@ -142,7 +146,7 @@ function Node({ seconds }) {
           ]} />
         </Panel>
         <Panel title="Transports">
-          <Facts facts={(about.transports ?? []).map(({ name, endpoint, connections }) => [name, <span key={name}><code>{endpoint}</code> {number(connections)} open then</span>])} />
+          <Facts facts={(about.transports ?? []).map(({ name, endpoint, connections }) => [name, <span key={name}><code>{endpoint}</code> {number(connections)} open</span>])} />
           <h3 class="small-head">Counted since the start</h3>
           <Facts facts={Object.entries(now.counters ?? {}).map(([name, count]) => [name.replaceAll("_", " "), number(count)])} />
         </Panel>

@@ -10,9 +10,9 @@ import { useShortcut } from "../shortcuts.js";
 import { Facts, Field, moment, number, Page, Panel, Problem, Table } from "../ui/index.js";
 
 const URI = { name: "uri", title: "URI", width: "minmax(10rem, 3fr)", cell: ({ uri }) => <span class="mono" title={uri}>{uri}</span> };
-const MATCH = { name: "match", title: "Match", width: "6rem" };
+const MATCH = { name: "match", title: "Match", width: "6rem", hideBelow: 480 };
 const CREATED = { name: "created", title: "Since", width: "11.5rem", hideBelow: 720, cell: ({ created }) => moment(created) };
-const members = (title) => ({ name: "members", title, align: "end", width: "7rem", cell: (row) => number(row.members) });
+const members = (title) => ({ name: "members", title, align: "end", width: "6.5rem", cell: (row) => number(row.members) });
 
 const OF_REGISTRATIONS = {
   kind: REGISTRATIONS, path: "registrations", title: "Registrations", members: "Callees", describe: "wamp.reflection.procedure.describe",

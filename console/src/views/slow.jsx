@@ -13,9 +13,9 @@ const COLUMNS = [
   { name: "authid", title: "Name", width: "minmax(8rem, 1.4fr)" },
   { name: "authrole", title: "Role", width: "minmax(6rem, 1fr)", hideBelow: 720 },
   { name: "realm", title: "Realm", width: "minmax(6rem, 1fr)", hideBelow: 860 },
+  { name: "state", title: "State", width: "9rem", hideBelow: 520, value: stateOf, cell: (row) => <State row={row} /> },
   { name: "queued_bytes", title: "Queued", align: "end", width: "7rem", cell: (row) => bytes(row.queued_bytes) },
   { name: "dropped", title: "Dropped", align: "end", width: "6rem", hideBelow: 620, cell: (row) => number(row.dropped) },
-  { name: "state", title: "State", width: "9rem", hideBelow: 520, value: stateOf, cell: (row) => <State row={row} /> },
 ];
 const key = ({ session: id }) => id;
 
