@@ -98,7 +98,7 @@ const REALM_COLUMNS = [
 function Realms({ realms }) {
   return (
     <Panel title="Realms">
-      <div class="scrolled" tabIndex={0} role="region" aria-label="Realms">
+      <div class="scrolled" tabIndex={0} role="region" aria-label="Numbers of the realms">
         <table class="figures">
           <thead><tr><th scope="col">Realm</th>{REALM_COLUMNS.map(([title]) => <th key={title} scope="col" class="end">{title}</th>)}</tr></thead>
           <tbody>
