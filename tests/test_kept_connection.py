@@ -63,7 +63,7 @@ async def test_a_handshake_that_fails_there(bench: Bench) -> None:
 async def test_one_that_comes_before_the_answer_is_the_sites(bench: Bench) -> None:
     node = bench.node(transports=[SETTINGS])
     dialog = await dial(node.ports["ws"], PAGE + UPGRADE)
-    assert await answers(dialog, 2) == [b"200", b"404"]
+    assert await answers(dialog, 2) == [b"200", b"426"]
     dialog.transport.abortConnection()
 
 
