@@ -138,8 +138,8 @@ def test_the_status_for_a_browser_at_the_websockets_path_has_its_name() -> None:
 def test_the_own_page_is_the_console_if_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the plain page."""
     monkeypatch.setattr(site_module, "CONSOLE", tmp_path)
-    plain: Any = site_for("default", "/ws").resource
-    assert Path(plain.path) == Path(str(site_module.__file__)).parent / "plain"
+    plain: Any = site_for("default", "/ws").pages.place_of(b"/")
+    assert Path(plain.directory) == Path(str(site_module.__file__)).parent / "plain"
     (tmp_path / "index.html").write_text("the console")
-    console: Any = site_for("default", "/ws").resource
-    assert Path(console.path) == tmp_path
+    console: Any = site_for("default", "/ws").pages.place_of(b"/")
+    assert Path(console.directory) == tmp_path
