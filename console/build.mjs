@@ -2,9 +2,11 @@
 //
 // - Every file but index.html has a hash of its content in its name, so that browsers may keep it for ever.
 // - LICENSES.txt holds the licence of every package from which code went into the bundle; without one, no bundle.
+// - worker.js knows the names of all files, and so changes with any of them.
 // - The directory is written when everything is made: a build that fails leaves the one of before.
 
-import { build, context } from "esbuild";
+import { build, context, transform } from "esbuild";
+import { createHash } from "node:crypto";
 import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -56,7 +58,9 @@ async function watch() {
 async function install({ outputFiles, metafile }) {
   const licences = await licencesOf(metafile);
   const files = outputFiles.map(({ path: file, contents }) => [path.relative(OUT, file), contents]);
-  files.push(["index.html", await page(files)], ["LICENSES.txt", licences]);
+  const index = await page(files);
+  const worker = await serviceWorker(index, files.map(([name]) => name));
+  files.push(["index.html", index], ["worker.js", worker], ["LICENSES.txt", licences]);
   const beside = `${OUT}.new`;
   await rm(beside, { recursive: true, force: true });
   for (const [name, contents] of files) {
@@ -76,6 +80,14 @@ async function page(files) {
     if (!found) throw new Error(`src/index.html asks for ${name}-*${kind}, which was not made`);
     return found[0];
   });
+}
+
+/** Give worker.js, which keeps the page `index` and the `names`, whose hashes say what is in them. */
+async function serviceWorker(index, names) {
+  const text = await readFile(path.join(HERE, "src/worker.js"), "utf8");
+  const made = createHash("sha256").update(index).update(names.join()).digest("hex").slice(0, 16);
+  const define = { BUILD: JSON.stringify(made), FILES: JSON.stringify(names) };
+  return (await transform(text, { define, minify: !options.plain, target: "es2022" })).code;
 }
 
 /** Give the licences of the packages whose code is in the bundle. */

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from realms.config import RealmConfig
 from realms.dstm.config import DstmConfig, SpaceConfig
+from realms.permissions import compile_roles
 from router import endpoint_strings
 from router.config_directory import (
     DEFAULT_DIRECTORY,
@@ -21,6 +22,7 @@ from router.config_directory import (
 )
 from router.configuration import ConfigurationError, Problem
 from router.node_config import NodeConfig, RawSocketTransport, WebSocketTransport
+from router.wamp.uris import RESERVED
 
 OPEN = """\
 roles:
@@ -59,7 +61,27 @@ class TestShipped:
         realm = configuration.realms["realm1"]
         demo = DstmConfig(spaces={"demo": SpaceConfig(log="memory")})
         unset = RealmConfig(name="realm1", roles=realm.roles, authentication=realm.authentication)
-        assert realm == replace(unset, extensions={"dstm": demo})
+        management = replace(unset.management, roles=("anonymous",))
+        assert realm == replace(unset, extensions={"dstm": demo}, management=management)
+
+    @pytest.mark.parametrize(
+        ("action", "uri", "is_allowed"),
+        [
+            ("call", "concord.stats", True),
+            ("subscribe", "concord.stats", True),
+            ("publish", "concord.stats", False),
+            ("call", "concord.kill", False),
+            ("call", "concord.reload", False),
+            ("subscribe", "concord.log", False),
+            ("call", "dstm.drop", False),
+            ("call", "dstm.demo.commit", True),
+        ],
+    )
+    def test_what_anonymous_clients_may_there(self, action: Any, uri: str, is_allowed: bool) -> None:
+        """The realm's numbers are for everybody, managing it is not."""
+        roles = compile_roles(load(DEFAULT_DIRECTORY, {}).realms["realm1"].roles, "loose", 512, RESERVED)
+        grant = roles["anonymous"].judge(action, uri, "exact").grant
+        assert (grant.error is None) is is_allowed
 
     @pytest.mark.parametrize(("kind", "name"), [("router", "router.yaml"), ("realm", "realms/realm1.yaml")])
     def test_every_key_is_shown(self, kind: str, name: str) -> None:

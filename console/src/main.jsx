@@ -13,3 +13,5 @@ const root = document.getElementById("console");
 root.textContent = "";
 render(<Shell />, root);
 resume();
+// Browsers have it over https and on the machine itself; elsewhere the page needs the router each time.
+navigator.serviceWorker?.register("worker.js").catch(() => {});
