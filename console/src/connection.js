@@ -14,6 +14,7 @@ import { delayMs } from "./connection/backoff.js";
 import { Client } from "./connection/client.js";
 import { optionsFor } from "./connection/credentials.js";
 import { errorOf, LOST, WampError } from "./connection/errors.js";
+import { Topic } from "./connection/topic.js";
 
 export { isDenied, WampError } from "./connection/errors.js";
 
@@ -36,6 +37,7 @@ const REFUSALS_THAT_PASS = new Set(["wamp.close.system_shutdown", "wamp.error.un
 const SILENT_MS = 10_000;
 const ANSWER_MS = 10_000;
 const JOIN_MS = 15_000;
+const REACH_MS = 4_000;
 
 let credentials = null; // those with which the page joins again
 let attempt = 0;
@@ -133,7 +135,7 @@ export async function unregister(procedure) {
  */
 export function subscribe(topic, onEvent, { onState, ...options } = {}) {
   const key = JSON.stringify([topic, options]);
-  if (!topics.has(key)) topics.set(key, new Topic(topic, options));
+  if (!topics.has(key)) topics.set(key, new Topic(topic, options, client));
   const wanted = topics.get(key);
   const listener = { onEvent, onState: onState ?? (() => {}) };
   wanted.add(listener);
@@ -171,78 +173,20 @@ export function useJoin(begin, dependencies = []) {
   useEffect(() => onJoin(begin), dependencies);
 }
 
-class Topic {
-  #listeners = new Set();
-  #client = null; // the one that is asked
-  #id = null; // of the subscription
-  #outcome; // null when subscribed, an error when refused, undefined while neither
-
-  constructor(topic, options) {
-    this.topic = topic;
-    this.options = options;
-  }
-
-  add(listener) {
-    this.#listeners.add(listener);
-    if (this.#outcome !== undefined) listener.onState(this.#outcome);
-    else if (this.#listeners.size === 1) this.begin();
-  }
-
-  /** Tells whether that was the last one. */
-  remove(listener) {
-    this.#listeners.delete(listener);
-    if (this.#listeners.size > 0) return false;
-    this.#unsubscribe();
-    return true;
-  }
-
-  /** Subscribe with the client that there is now. */
-  async begin() {
-    const using = client.value;
-    if (!using) return;
-    this.#client = using;
-    this.#id = null;
-    this.#outcome = undefined;
-    let outcome = null;
-    let id = null;
-    try {
-      ({ subscriptionId: id } = await using.subscribe(this.topic, this.#receiver(using), this.options));
-    } catch (error) {
-      outcome = errorOf(error);
-    }
-    if (using !== this.#client || using !== client.value) return;
-    this.#id = id;
-    this.#outcome = outcome;
-    if (this.#listeners.size === 0) this.#unsubscribe();
-    else for (const { onState } of this.#listeners) onState(outcome);
-  }
-
-  /** The session has ended. */
-  end() {
-    this.#client = null;
-    this.#id = null;
-    this.#outcome = undefined;
-  }
-
-  #unsubscribe() {
-    if (this.#id !== null) this.#client?.unsubscribe(this.#id)?.catch(() => {});
-    if (this.#id !== null) this.end();
-  }
-
-  #receiver(using) {
-    return ({ argsList, argsDict, details }) => {
-      if (using !== this.#client) return;
-      const event = { args: argsList ?? [], kwargs: argsDict ?? {}, details };
-      for (const { onEvent } of [...this.#listeners]) onEvent(event);
-    };
-  }
-}
-
 let path = null;
 
 async function websocketPath() {
   if (path === null) path = (await (await fetch("websocket.json")).json()).path;
   return path;
+}
+
+/** Tell whether the router gives an answer now. */
+export async function isReachable() {
+  try {
+    return (await fetch("websocket.json", { signal: AbortSignal.timeout(REACH_MS) })).ok;
+  } catch {
+    return false;
+  }
 }
 
 async function attemptToJoin() {

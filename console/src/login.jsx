@@ -1,12 +1,16 @@
-// Who joins: the form, and what of it the browser remembers (everything but the secret).
+// Who joins: the form, and what of it the browser remembers (everything but the secret). What this device keeps can be
+// worked in without joining.
 
 import { useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 
-import { join, state, trouble } from "./connection.js";
+import { isReachable, join, state, trouble } from "./connection.js";
 import { METHODS } from "./connection/credentials.js";
+import { isSame, workAlone } from "./identity.js";
 import { kept, keep } from "./kept.js";
+import { go, href, route } from "./route.js";
 import { Button, Field, Notice } from "./ui/index.js";
+import { keptSpaces } from "./views/dstm/kept_spaces.js";
 
 const KEY = "login";
 const DEFAULTS = { realm: "realm1", method: "anonymous", authid: "" };
@@ -14,10 +18,20 @@ const DEFAULTS = { realm: "realm1", method: "anonymous", authid: "" };
 /** True until the first attempt of this page is decided: no form flashes before it. */
 export const isResuming = signal(false);
 
-/** Who joined anonymously the last time joins again. */
+/**
+ * Who joined anonymously the last time joins again. Whoever worked in a space that this device keeps goes on there, if the
+ * router can't be reached.
+ */
 export async function resume() {
   const before = kept(KEY);
-  if (before?.method !== "anonymous" || before.left) return;
+  if (!before || before.left) return;
+  const who = { realm: before.realm, authid: before.method === "anonymous" ? null : before.authid };
+  const isKept = keptSpaces().some((it) => isSame(it, who) && href("spaces", [it.space]) === href(route.value.path, route.value.rest));
+  if (before.method !== "anonymous") {
+    if (isKept && !(await isReachable()) && state.value === "out") workAlone(who);
+    return;
+  }
+  if (isKept) workAlone(who);
   isResuming.value = true;
   await join({ ...DEFAULTS, ...before });
   isResuming.value = false;
@@ -59,8 +73,34 @@ export function Login() {
         )}
         <Button kind="primary" type="submit" disabled={isBusy}>{isBusy ? "Joining" : "Join"}</Button>
       </form>
+      <OnThisDevice />
     </main>
   );
+}
+
+function OnThisDevice() {
+  const spaces = keptSpaces();
+  if (spaces.length === 0) return null;
+  return (
+    <section class="login-form" aria-labelledby="kept-title">
+      <h2 id="kept-title">On this device</h2>
+      <p class="muted">Work without the router. Changes are committed after you have joined again.</p>
+      <ul class="plain-list">
+        {spaces.map(({ realm, authid, space }) => (
+          <li key={`${realm} ${authid} ${space}`}>
+            <a href={href("spaces", [space])} onClick={(event) => open(event, { realm, authid }, space)}>{space}</a>{" "}
+            <span class="muted">{realm}, {authid ?? "anonymous"}</span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function open(event, who, space) {
+  event.preventDefault();
+  go("spaces", [space]);
+  workAlone(who);
 }
 
 function methodOptions() {

@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { leave, nextAttempt, session, state, trouble, tryNow } from "./connection.js";
+import { forgetIdentity, isAlone } from "./identity.js";
 import { isResuming, Login, Mark, rememberLeaving } from "./login.jsx";
 import { go, href, route } from "./route.js";
 import { addShortcut, setViewKeys } from "./shortcuts.js";
@@ -13,7 +14,7 @@ import { GROUPS, views } from "./views/index.js";
 export function Shell() {
   const wasJoined = useRef(false);
   wasJoined.current = state.value === "joined" || (wasJoined.current && state.value !== "out");
-  const isInside = wasJoined.current || isResuming.value;
+  const isInside = wasJoined.current || isResuming.value || isAlone.value;
   return (
     <>
       {isInside ? <Inside /> : <Login />}
@@ -41,7 +42,7 @@ function Inside() {
       <Navigation present={view} />
       <main id="main" class="main" tabIndex={0} ref={main} aria-label={view.title}>
         <Connection />
-        <Boundary key={view.path}>{wasJoined.current ? <view.View /> : <p class="muted">Joining</p>}</Boundary>
+        <Boundary key={view.path}>{wasJoined.current || isAlone.value ? <view.View /> : <p class="muted">Joining</p>}</Boundary>
       </main>
     </div>
   );
@@ -62,6 +63,7 @@ function Top() {
   const now = session.value;
   const out = () => {
     rememberLeaving();
+    forgetIdentity();
     leave();
   };
   return (
@@ -114,7 +116,7 @@ function Group({ title, present, onGo }) {
   );
 }
 
-/** A line above the view while there is no session: what is shown is of before. */
+/** A line above the view while there is no session: what is shown is of before, or kept on this device. */
 function Connection() {
   const [, again] = useState(0);
   const isWaiting = state.value === "waiting";
@@ -123,13 +125,15 @@ function Connection() {
     const timer = setInterval(() => again((count) => count + 1), 500);
     return () => clearInterval(timer);
   }, [isWaiting]);
-  if (state.value === "joined" || !trouble.value) return null;
+  if (state.value === "joined" || !(trouble.value || isAlone.value)) return null;
   const seconds = Math.max(0, Math.ceil((nextAttempt.value - performance.now()) / 1000));
+  const attempts = { joining: "Connecting.", waiting: `Next attempt in ${seconds} s.` };
   return (
     <div class="connection" role="status">
-      <span>{trouble.value.text} What is shown is as it was before.</span>
-      <span class="muted">{isWaiting ? `Next attempt in ${seconds} s.` : "Connecting."}</span>
+      <span>{trouble.value?.text} {isAlone.value ? "What is shown is kept on this device." : "What is shown is as it was before."}</span>
+      <span class="muted">{attempts[state.value]}</span>
       {isWaiting && <Button onClick={tryNow}>Try now</Button>}
+      {state.value === "out" && <Button onClick={forgetIdentity}>Join</Button>}
     </div>
   );
 }
