@@ -60,13 +60,19 @@ class RawClient:
         """Connect and join. Raises: Cut."""
         try:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError as error:
+            raise Cut(str(error)) from error
+        try:
             self._writer.write(bytes((0x7F, 0xF1, 0, 0)))
             answer = await self._reader.readexactly(4)
             assert (answer[0], answer[1] & 15) == (0x7F, 1), answer
             self._send([1, realm, {"roles": _ROLES}])
             welcome = await asyncio.wait_for(self._receive(), PATIENCE)
-        except (OSError, EOFError) as error:
-            raise Cut(str(error)) from error
+        except BaseException as error:
+            self._writer.transport.abort()
+            if isinstance(error, OSError | EOFError):
+                raise Cut(str(error)) from error
+            raise
         assert welcome[0] == 2, welcome
         self._task = asyncio.ensure_future(self._read())
 
