@@ -19,19 +19,21 @@
 //   body is; after a crash the same body is sent again, so that it happens once.
 // - Of all tabs of a page one leads: it has the connection, and submits. The others see and change the same.
 
+import { Change, Decisions, inOrder, newId } from "./change.js";
 import { Connection } from "./connection.js";
 import { equal, thaw } from "./document.js";
 import { DstmError, UNAVAILABLE, UnknownOutcome } from "./errors.js";
 import { promised } from "./link.js";
 import { Replica, Snapshot } from "./replica.js";
 import { Tabs } from "./tabs.js";
-import { normalized, randomId } from "./values.js";
+import { normalized } from "./values.js";
 
 const SAVE_MS = 500; // after a move of the replica, so that many moves are one save
 const BEHIND_MS = 30; // that the answer to a change may come after its event, by way of another tab too
 const KEPT = 100; // decided changes that can still be looked at
 const ALIVE_MS = 20_000; // between two questions whether the server is there
-const [ADDED, DECIDED] = ["added", "decided"];
+const READ_AGAIN_MS = 1_000; // after what was left could not be read
+const [ADDED, DECIDED, FOUND] = ["added", "decided", "found"];
 
 /** Make an `OfflineSpace`: what was kept is there when the promise is fulfilled. */
 export async function offline(space, options) {
@@ -40,30 +42,14 @@ export async function offline(space, options) {
   return shown;
 }
 
-/** One change; `done` gives it when it is decided, and is never rejected. */
-class Change {
-  status = "pending";
-  version; // of a committed one
-  reason; // of one that was rejected or is unknown: an Error
-  decision; // of another tab, until the replica is there: {status, version, reason, epoch}
-
-  constructor({ id, name, args, body }, isKept = true) {
-    Object.assign(this, { id, name, args, isKept });
-    this.body = body; // that was submitted, if it was
-    this.done = new Promise((resolve) => (this.decide = () => resolve(this)));
-  }
-
-  get record() {
-    return { id: this.id, name: this.name, args: this.args, ...(this.body && { body: this.body }) };
-  }
-}
-
 export class OfflineSpace {
   #mutators;
   #store;
   #tabs;
   #changes = []; // not decided, in their order
   #decided = [];
+  #decisions = new Decisions();
+  #leads = false; // this tab leads, and has read what was left
   #shown; // a Snapshot, or undefined before there is a replica
   #watches = new Set();
   #listeners = new Set();
@@ -106,12 +92,17 @@ export class OfflineSpace {
       online: (session) => begun.then(() => this.space.attach(session)).catch(() => {}),
       offline: () => begun.then(() => this.space.detach()),
       hear: (message) => begun.then(() => this.#hear(message)),
+      leave: () => this.#tellUnkept(),
     });
-    const { replica, mutations } = await this.#store.load();
-    this.#changes = mutations.sort((one, other) => (one.id < other.id ? -1 : 1)).map((record) => new Change(record));
+    const { replica, mutations } = await this.#store.load().catch((error) => {
+      this.#tabs.close(); // another try may lead
+      throw error;
+    });
+    this.#changes = mutations.sort(inOrder).map((record) => new Change(record));
     if (replica) this.space.restore(new Replica(replica.document, replica.version, replica.epoch, replica.hash));
     this.#rebase();
     this.space.onMove(() => this.#moved());
+    if (mutations.length) this.#tabs.tell({ kind: FOUND, ids: mutations.map(({ id }) => id) });
     loaded();
   }
 
@@ -158,11 +149,11 @@ export class OfflineSpace {
     this.#tell(before);
   }
 
-  #done({ name, args }, snapshot) {
-    const mutator = this.#mutators[name];
+  #done(change, snapshot) {
+    const mutator = this.#mutators[change.name];
     if (!mutator) return snapshot; // of a newer page; it is submitted by one that knows it
     try {
-      const ran = this.space.rehearse((tx) => mutator(tx, ...args), [], snapshot);
+      const ran = this.space.rehearse(mutator, change.argsOfRun, snapshot);
       return ran.ended === "done" ? new Snapshot(ran.document, snapshot.version, snapshot.epoch) : snapshot;
     } catch {
       return snapshot;
@@ -173,13 +164,13 @@ export class OfflineSpace {
   #submit() {
     const change = this.#changes[0];
     const each = change && this.#mutators[change.name];
-    if (!each || !change.isKept || !this.#tabs.isLeader || this.#submitting || this.#closed) return;
+    if (!each || !change.isKept || !this.#leads || this.#submitting || this.#closed) return;
     this.#submitting = true;
     const keep = async (body) => {
       change.body = body;
       await this.#store.saveMutation(change.record);
     };
-    const run = (tx) => each(tx, ...change.args);
+    const run = (tx) => each(tx, ...change.argsOfRun);
     // A body that only reads has changed nothing, and what it was for is not in it: the mutator runs anew.
     const body = change.body?.ops.length || change.body?.publish ? change.body : undefined;
     this.space.submit({ each: run, args: [], keep, body }, (outcome) => this.#settled(change, outcome));
@@ -195,13 +186,20 @@ export class OfflineSpace {
 
   /** Tell the other tabs before it is forgotten: one that leads after this one must not do it again. */
   #decide(change, status, { version, epoch, reason }) {
-    this.#tabs.tell({ kind: DECIDED, id: change.id, status, version, epoch, reason: reason && { uri: reason.uri, message: reason.message } });
-    this.#store.forgetMutation(change.id).catch((error) => console.warn("a decided change could not be forgotten:", error));
-    this.#finish(change, { status, version, reason });
+    const decision = { status, version, epoch, reason: reason && { uri: reason.uri, message: reason.message } };
+    this.#tabs.tell({ kind: DECIDED, id: change.id, ...decision });
+    this.#forget(change.id);
+    this.#finish(change, decision, reason);
     this.#submit();
   }
 
-  #finish(change, { status, version, reason }) {
+  #forget(id) {
+    this.#store.forgetMutation(id).catch((error) => console.warn("a decided change could not be forgotten:", error));
+  }
+
+  #finish(change, decision, reason = decision.reason && Object.assign(new Error(decision.reason.message), decision.reason)) {
+    const { status, version } = decision;
+    this.#decisions.note(change.id, decision);
     Object.assign(change, { status, version, reason });
     this.#changes = this.#changes.filter((other) => other !== change);
     this.#decided = [...this.#decided, change].slice(-KEPT);
@@ -211,16 +209,37 @@ export class OfflineSpace {
 
   // Other tabs
 
-  #hear({ kind, record, id, status, version, epoch, reason }) {
-    if (kind === ADDED && !this.#changes.some((change) => change.id === record.id)) {
-      this.#changes.push(new Change(record));
-      this.#rebase();
-      this.#submit();
-    } else if (kind === DECIDED) {
+  #hear({ kind, record, id, ids, ...decision }) {
+    if (kind === ADDED) this.#hearOf(record);
+    else if (kind === FOUND && this.#leads) this.#answer(ids);
+    else if (kind === DECIDED) {
       const change = this.#changes.find((other) => other.id === id);
-      if (change) change.decision = { status, version, epoch, reason: reason && Object.assign(new Error(reason.message), reason) };
+      if (change) change.decision = decision;
       this.#finishArrived();
     }
+  }
+
+  #hearOf(record) {
+    if (this.#decisions.has(record.id)) return this.#leads && this.#answer([record.id]);
+    if (this.#changes.some((change) => change.id === record.id)) return;
+    this.#changes.push(new Change(record));
+    this.#rebase();
+    this.#submit();
+  }
+
+  /** Tell what has become of changes that another tab has found; those that nobody has told of are read. */
+  #answer(ids) {
+    for (const id of ids) if (this.#decisions.has(id)) this.#tabs.tell({ kind: DECIDED, id, ...this.#decisions.get(id) });
+    const known = new Set(this.#changes.map(({ id }) => id));
+    if (ids.every((id) => known.has(id) || this.#decisions.has(id))) return;
+    this.#store.load().then(({ mutations }) => {
+      for (const record of mutations) this.#hearOf(record);
+    }, () => {});
+  }
+
+  /** This page ends: what it has not kept yet is done by who leads. */
+  #tellUnkept() {
+    for (const change of this.#changes) if (!change.isKept) this.#tabs.tell({ kind: ADDED, record: change.record });
   }
 
   /** Finish what another tab has decided, when what it has changed is in this replica: until then it is shown as before. */
@@ -232,25 +251,41 @@ export class OfflineSpace {
     }
   }
 
-  /** This tab leads: it connects, and goes on with what another one has left. */
+  /** This tab leads: it reads what another one has left, connects, and goes on with it. */
   async #lead() {
     this.#finishArrived(true);
     const heard = this.#changes.filter((change) => change.isKept);
-    const { mutations } = await this.#store.load();
+    const mutations = await this.#left();
+    this.#finishArrived(true); // what was told meanwhile
     for (const record of mutations) {
       const known = this.#changes.find((change) => change.id === record.id);
-      if (!known) this.#changes.push(new Change(record));
-      else known.body ??= record.body;
+      if (known) known.body = record.body; // the one that was submitted last
+      else if (this.#decisions.has(record.id)) this.#forget(record.id);
+      else this.#changes.push(new Change(record));
     }
     const left = new Set(mutations.map(({ id }) => id));
     for (const change of heard.filter(({ id, status }) => status === "pending" && !left.has(id))) {
       // It was decided, and its tab has ended before that could be heard here.
-      this.#finish(change, { status: "unknown", reason: new DstmError(UNAVAILABLE, "the tab that submitted it has ended") });
+      this.#finish(change, { status: "unknown" }, new DstmError(UNAVAILABLE, "the tab that submitted it has ended"));
     }
-    this.#changes.sort((one, other) => (one.id < other.id ? -1 : 1));
+    this.#changes.sort(inOrder);
     this.#rebase();
+    this.#leads = true;
     this.#submit();
     if (!this.#closed) this.#connection.open();
+  }
+
+  /** Read the mutations that are kept; nothing can be submitted before. */
+  async #left() {
+    while (!this.#closed) {
+      try {
+        return (await this.#store.load()).mutations;
+      } catch (error) {
+        console.warn("what is kept could not be read:", error);
+        await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_MS));
+      }
+    }
+    return [];
   }
 
   async #opened(session) {
@@ -338,12 +373,4 @@ export class OfflineSpace {
     this.#tabs.close();
     this.space.close();
   }
-}
-
-let last = 0;
-
-/** Make an id; later ones of a page are greater, and of other pages of the same time they are others. */
-function newId() {
-  last = Math.max(last + 1, Date.now() * 1000);
-  return `${String(last).padStart(18, "0")} ${randomId()}`;
 }

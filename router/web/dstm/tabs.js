@@ -25,9 +25,9 @@ export class Tabs {
 
   /**
    * @param {string} name of what the tabs share
-   * @param {{lead: Function, online: function(Object): void, offline: Function, hear: function(Object): void}} told `lead`:
+   * @param {{lead: Function, online: function(Object): void, offline: Function, hear: function(Object): void, leave: Function}} told `lead`:
    *   this tab leads from now on; `online`: the leader is connected, and here is a session over it; `offline`: it is not;
-   *   `hear`: a message of another tab
+   *   `hear`: a message of another tab; `leave`: this tab may end, and can tell something before
    */
   constructor(name, told) {
     const locks = globalThis.navigator?.locks;
@@ -51,7 +51,10 @@ export class Tabs {
     globalThis.addEventListener?.("pagehide", this.#leave);
   }
 
-  #leave = () => this.tell({ kind: BYE });
+  #leave = () => {
+    this.told.leave();
+    this.tell({ kind: BYE });
+  };
 
   /** Send a message to all other tabs. */
   tell(message) {

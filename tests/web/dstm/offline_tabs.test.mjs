@@ -3,107 +3,10 @@
 import assert from "node:assert";
 import { beforeEach, test } from "node:test";
 
-import { memoryStore, offline, Space } from "../../../router/web/dstm/dstm.js";
-
-const HASH = "0".repeat(32);
-const mutators = {
-  inc: (tx, n) => tx.inc("/n", n),
-  tooMuch: (tx) => {
-    throw new Error(`${tx.get("/n")} is too much`);
-  },
-};
-
-/** Commits everything once, and tells the sessions that are open. */
-class Server {
-  version = 0;
-  n = 0;
-  sessions = new Set();
-  done = new Map(); // tx -> version
-  refusal; // of sync
-  isSilent = false;
-
-  connect = async (lost) => {
-    const session = new Session(this, lost);
-    this.sessions.add(session);
-    return session;
-  };
-
-  sync() {
-    if (this.refusal) throw { errorUri: this.refusal, argsList: ["no"], argsDict: {} };
-    return { epoch: "e", version: this.version, hash: HASH, snapshot: { n: this.n } };
-  }
-
-  commit({ tx, ops }) {
-    if (!this.done.has(tx)) {
-      this.n += ops.reduce((sum, { value }) => sum + value, 0);
-      if (ops.length) this.version += 1;
-      this.done.set(tx, this.version);
-      const delta = [this.version - 1, this.version, [{ op: "add", path: "/n", value: this.n }], { hash: HASH, time: 1 }];
-      if (ops.length) queueMicrotask(() => this.sessions.forEach((session) => session.tell({ argsList: [delta], argsDict: { epoch: "e" } })));
-    }
-    return { version: this.done.get(tx), epoch: "e", time: 1 };
-  }
-}
-
-class Session {
-  #takes = [];
-
-  constructor(server, lost) {
-    Object.assign(this, { server, lost });
-  }
-
-  getOptions() {
-    return {};
-  }
-
-  async call(procedure, { argsDict }) {
-    if (this.server.isSilent) return new Promise(() => {});
-    return { argsList: [], argsDict: procedure.endsWith(".sync") ? this.server.sync() : this.server.commit(argsDict) };
-  }
-
-  async subscribe(topic, take) {
-    this.#takes.push(take);
-    return {};
-  }
-
-  tell(event) {
-    if (!this.server.isSilent) this.#takes.forEach((take) => take(event));
-  }
-
-  async unsubscribe() {}
-
-  async disconnect() {
-    this.server.sessions.delete(this);
-  }
-}
-
-/** What browsers have and old Nodes have not: each name is held by one at a time, in order. */
-class Locks {
-  #queues = new Map(); // name -> who waits
-
-  async request(name, { signal }, callback) {
-    const before = this.#queues.get(name) ?? Promise.resolve();
-    const turn = before.then(() => !signal.aborted && callback());
-    this.#queues.set(name, turn);
-    return turn;
-  }
-}
+import { memoryStore } from "../../../router/web/dstm/dstm.js";
+import { Locks, newName, RECORD, Server, tab, until } from "./small_server.mjs";
 
 beforeEach(() => Object.defineProperty(globalThis, "navigator", { value: { locks: new Locks() }, configurable: true }));
-
-async function until(condition) {
-  for (let turn = 0; !condition(); turn++) {
-    assert.ok(turn < 500, `still not: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-let names = 0;
-const newName = () => `tabs ${++names}`;
-const tab = (server, { store = memoryStore(), name = newName(), ...more } = {}) =>
-  offline(new Space("board"), { mutators, store, connect: server.connect, name, ...more });
-
-const RECORD = { id: "000000000000000001 x", name: "inc", args: [1] };
 
 test("what a tab changes is committed by the one that leads, and nobody ever sees it twice or not at all", async () => {
   const [server, shared] = [new Server(), { store: memoryStore(), name: newName() }];
