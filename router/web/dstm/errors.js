@@ -9,6 +9,9 @@ export const TOO_LARGE = "dstm.error.too_large";
 export const THROTTLED = "dstm.error.throttled";
 export const UNAVAILABLE = "dstm.error.unavailable";
 
+/** Report what a callback of the page has thrown, as if nobody had caught it. */
+export const report = (error) => (globalThis.reportError ?? console.error)(error);
+
 /** A request that was refused: by the server, or by this client before it was sent. */
 export class DstmError extends Error {
   /**

@@ -22,14 +22,16 @@
 import { Change, Decisions, inOrder, newId } from "./change.js";
 import { Connection } from "./connection.js";
 import { equal, thaw } from "./document.js";
-import { DstmError, UNAVAILABLE, UnknownOutcome } from "./errors.js";
+import { DstmError, report, UNAVAILABLE, UnknownOutcome } from "./errors.js";
 import { promised } from "./link.js";
+import { checkAlone } from "./outbox.js";
 import { Replica, Snapshot } from "./replica.js";
 import { Tabs } from "./tabs.js";
 import { normalized } from "./values.js";
 
 const SAVE_MS = 500; // after a move of the replica, so that many moves are one save
 const BEHIND_MS = 30; // that the answer to a change may come after its event, by way of another tab too
+const MANY = 100; // pending changes, which take a while to be done anew
 const KEPT = 100; // decided changes that can still be looked at
 const ALIVE_MS = 20_000; // between two questions whether the server is there
 const READ_AGAIN_MS = 1_000; // after what was left could not be read
@@ -113,10 +115,10 @@ export class OfflineSpace {
    * @throws {RangeError} there is no such mutator, or the arguments are no JSON
    */
   mutate(name, ...args) {
+    checkAlone();
     if (!Object.hasOwn(this.#mutators, name)) throw new RangeError(`no mutator ${name}: there are ${Object.keys(this.#mutators).join(", ")}`);
     const change = new Change({ id: newId(), name, args: normalized(args) }, false);
-    this.#changes.push(change);
-    this.#rebase();
+    this.#show(change);
     change.kept = this.#store.saveMutation(change.record);
     change.kept.then(
       () => {
@@ -136,6 +138,14 @@ export class OfflineSpace {
 
   get pending() {
     return this.#changes.length;
+  }
+
+  /** Do one more change on what is shown. */
+  #show(change) {
+    const before = this.#shown;
+    this.#changes.push(change);
+    if (before) this.#shown = this.#done(change, before);
+    this.#tell(before);
   }
 
   /** Do every pending change on the replica's version. */
@@ -203,7 +213,8 @@ export class OfflineSpace {
     Object.assign(change, { status, version, reason });
     this.#changes = this.#changes.filter((other) => other !== change);
     this.#decided = [...this.#decided, change].slice(-KEPT);
-    this.#rebase();
+    if (status === "committed" && this.#changes.length > MANY) this.#rebaseSoon(); // it is shown till then
+    else this.#rebase();
     change.decide();
   }
 
@@ -222,8 +233,7 @@ export class OfflineSpace {
   #hearOf(record) {
     if (this.#decisions.has(record.id)) return this.#leads && this.#answer([record.id]);
     if (this.#changes.some((change) => change.id === record.id)) return;
-    this.#changes.push(new Change(record));
-    this.#rebase();
+    this.#show(new Change(record));
     this.#submit();
   }
 
@@ -297,7 +307,7 @@ export class OfflineSpace {
   /** Ask what a replica at this version lacks: nothing, usually; any answer will do. */
   #isAlive(session) {
     const { name, paths, state } = this.space;
-    if (state !== "live") return Promise.resolve(); // it is being asked already
+    if (state !== "live") return promised(session).call(`dstm.${name}.get`, [[]], {}); // its sync may be long
     const { version, epoch, hash } = this.space.replica;
     return promised(session).call(`dstm.${name}.sync`, [version, epoch, hash ?? null], paths ? { paths } : {});
   }
@@ -339,8 +349,12 @@ export class OfflineSpace {
   /** The replica has moved. That a change is decided may be told behind the event of it: until then it would be done twice. */
   #moved() {
     if (!this.#changes.length) this.#rebase();
-    else this.#moving ??= setTimeout(() => this.#settleMoves(), BEHIND_MS);
+    else this.#rebaseSoon();
     this.#saving ??= setTimeout(() => this.#save(), SAVE_MS);
+  }
+
+  #rebaseSoon() {
+    this.#moving ??= setTimeout(() => this.#settleMoves(), BEHIND_MS);
   }
 
   #settleMoves() {
@@ -358,9 +372,9 @@ export class OfflineSpace {
   #tell(before) {
     for (const { pointer, callback } of this.#watches) {
       const [old, now] = [before, this.#shown].map((snapshot) => snapshot?.document.find(pointer));
-      if (old !== now && !(old !== undefined && now !== undefined && equal(now, thaw(old)))) callback(this.get(pointer));
+      if (old !== now && !(old !== undefined && now !== undefined && equal(now, thaw(old)))) attempt(() => callback(this.get(pointer)));
     }
-    for (const callback of this.#listeners) callback();
+    for (const callback of this.#listeners) attempt(callback);
   }
 
   /** End; what is pending stays for the next page. */
@@ -372,5 +386,14 @@ export class OfflineSpace {
     this.#connection.close();
     this.#tabs.close();
     this.space.close();
+  }
+}
+
+/** Call back; what that throws harms nothing else. */
+function attempt(callback) {
+  try {
+    callback();
+  } catch (error) {
+    report(error);
   }
 }

@@ -72,6 +72,7 @@ export class Job {
   progress = "queued";
   number = 0; // in the order of their first runs
   body; // of the last run, while it is sent
+  isKept = true; // the body may be sent
   ran; // the last run; undefined where it was before the page was loaded
   inDoubt = false;
   conflicts = 0;
@@ -169,7 +170,7 @@ export class Outbox {
   /** Submit again what was submitted before, in order, and first of all. */
   attach(channel) {
     this.#channel = channel;
-    for (const job of [...this.#sent.values()]) {
+    for (const job of [...this.#sent.values()].filter(({ isKept }) => isKept)) {
       this.#counters.resubmissions += 1;
       this.#send(job);
     }
@@ -178,7 +179,7 @@ export class Outbox {
   /** What was sent is in doubt from now on. */
   detach() {
     this.#channel = undefined;
-    for (const job of this.#sent.values()) job.inDoubt = true;
+    for (const job of this.#sent.values()) job.inDoubt ||= job.isKept;
   }
 
   /** Settle what has arrived, and run again what slept for this; `changes` is undefined for another document. */
@@ -263,13 +264,14 @@ export class Outbox {
     Object.assign(job, { body: { tx: `${this.#clientId}:${this.#counter}`, ...run }, progress: "sent", inDoubt: false, failures: 0 });
     const { body } = job;
     this.#sent.set(body.tx, job);
-    if (!job.keep) return this.#send(job);
-    const channel = this.#channel;
-    const send = () => this.#sent.get(body.tx) === job && this.#channel === channel && this.#send(job);
-    job.keep(body).then(
-      () => this.#surroundings.turn(send),
-      (error) => this.#surroundings.turn(() => this.#sent.get(body.tx) === job && this.#fail(job, error)),
-    );
+    job.isKept = !job.keep;
+    if (job.isKept) return this.#send(job);
+    const kept = (next) => () => this.#surroundings.turn(() => this.#sent.get(body.tx) === job && next());
+    const send = () => {
+      job.isKept = true;
+      this.#send(job);
+    };
+    job.keep(body).then(kept(send), (error) => kept(() => this.#fail(job, error))());
   }
 
   #send(job) {

@@ -14,7 +14,7 @@
 // One input is one turn. What the application is told (promises, watches) is told at the end of the turn, in order, when
 // all tables are complete: it may call back at once. An exception of its callbacks is reported, and harms nothing else.
 
-import { DstmError, UNAVAILABLE } from "./errors.js";
+import { DstmError, report, UNAVAILABLE } from "./errors.js";
 import { Channel, linkOf } from "./link.js";
 import { attempt, checkAlone, checkInside, Job, Outbox } from "./outbox.js";
 import { parse } from "./pointer.js";
@@ -305,7 +305,7 @@ export class Space {
     }
   }
 
-  #turned({ setTimeout = globalThis.setTimeout.bind(globalThis), random = Math.random, warn = console.warn, defect = globalThis.reportError ?? console.error }) {
+  #turned({ setTimeout = globalThis.setTimeout.bind(globalThis), random = Math.random, warn = console.warn, defect = report }) {
     return {
       random,
       warn,

@@ -196,7 +196,10 @@ export class Tx {
       }
     }
     tx.#open = false;
-    if (typeof value?.then === "function") throw new TypeError("a transaction function can't wait for anything: it must not be async");
+    if (typeof value?.then === "function") {
+      Promise.resolve(value).catch(() => {}); // it is refused already
+      throw new TypeError("a transaction function can't wait for anything: it must not be async");
+    }
     return tx.#outcome(tx.#left, tx.#left === "done" ? value : undefined);
   }
 
