@@ -3,6 +3,7 @@
 // {path, title, group, key?, View}: `path` is its place in the address (#/path), `group` its heading in the navigation,
 // `key` what goes there after `g`, and `View` its component, which is shown while somebody is, or was, joined.
 
+import { Spaces } from "./dstm/spaces.jsx";
 import { Log } from "./log.jsx";
 import { Overview } from "./overview.jsx";
 import { Registrations, Subscriptions } from "./registry.jsx";
@@ -19,5 +20,6 @@ export const views = [
   { path: "subscriptions", title: "Subscriptions", group: "Router", key: "u", View: Subscriptions },
   { path: "slow", title: "Slow consumers", group: "Router", key: "c", View: SlowConsumers },
   { path: "log", title: "Log", group: "Router", key: "l", View: Log },
+  { path: "spaces", title: "Spaces", group: "Data", key: "d", View: Spaces },
   { path: "shortcuts", title: "Keyboard", group: "Help", key: "k", View: Shortcuts },
 ];

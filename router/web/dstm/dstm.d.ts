@@ -187,6 +187,8 @@ export declare class OfflineSpace {
   get<T>(pointer: Pointer, otherwise: T): any | T;
   has(pointer: Pointer): boolean;
   keys(pointer?: Pointer): string[] | undefined;
+  /** What is shown now; undefined before there is a replica. */
+  snapshot(): Snapshot | undefined;
   watch(pointer: Pointer, callback: (value: any) => void): () => void;
   onStatus(callback: () => void): () => void;
   close(): void;

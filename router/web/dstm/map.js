@@ -85,6 +85,11 @@ export class SharedMap {
     for (const [key] of this) yield key;
   }
 
+  /** Give [key, value, value before] of each entry that is another one than in `before`, undefined for none; costs what differs. */
+  differences(before) {
+    return differences(this.#root, before.#root);
+  }
+
   /** `own`: nobody else has this map yet, so that its branches may be changed. */
   #insert(key, value, own) {
     if (!this.has(key)) this.size++;
@@ -143,6 +148,33 @@ function replaced(slots, at, node) {
   const copy = slots.slice();
   copy[at] = node;
   return copy;
+}
+
+function* differences(node, before) {
+  if (node === before) return;
+  if (node instanceof Branch && before instanceof Branch) {
+    for (let left = node.used | before.used; left; left &= left - 1) {
+      const bit = left & -left;
+      yield* differences(slotOf(node, bit), slotOf(before, bit));
+    }
+    return;
+  }
+  const gone = new Map(leavesOf(before).map(({ key, value }) => [key, value]));
+  for (const { key, value } of leavesOf(node)) {
+    if (gone.get(key) !== value) yield [key, value, gone.get(key)];
+    gone.delete(key);
+  }
+  for (const [key, value] of gone) yield [key, undefined, value];
+}
+
+function slotOf(branch, bit) {
+  return branch.used & bit ? branch.slots[place(branch.used, bit)] : undefined;
+}
+
+function leavesOf(node) {
+  if (node === undefined) return [];
+  if (node instanceof Leaf) return [node];
+  return node instanceof Clash ? node.leaves : node.slots.flatMap(leavesOf);
 }
 
 /** Give the number of slots before the one of `bit`. */

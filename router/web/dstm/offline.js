@@ -327,6 +327,11 @@ export class OfflineSpace {
     return this.#shown?.keys(pointer);
   }
 
+  /** Give what is shown now, a Snapshot that stays as it is; undefined before there is a replica. */
+  snapshot() {
+    return this.#shown && new Snapshot(this.#shown.document, this.#shown.version, this.#shown.epoch);
+  }
+
   /** Whether the server can be reached: see Space.state. */
   get state() {
     return this.space.state;

@@ -1,0 +1,96 @@
+// What the person did to a space in this page: what became of each transaction, and what to do about a conflict.
+
+import { useEffect, useState } from "preact/hooks";
+
+import { call, state } from "../../connection.js";
+import { Button, moment, number, Panel } from "../../ui/index.js";
+import { inWords, seenOf, short, small } from "./mutators.js";
+
+const SHOWN = 20;
+const LOOKED_BACK = 1000; // versions in which it is looked for who was faster
+
+/** `onEdit` gets what chosen.jsx edits; see there. */
+export function Edits({ held, shown, onEdit, onSelect }) {
+  const [gone, setGone] = useState(new Set()); // ids of those that the person has dealt with
+  const edits = held.edits.value.filter(({ id }) => !gone.has(id)).slice(-SHOWN).reverse();
+  const pending = held.edits.value.filter(({ status }) => status === "pending").length;
+  const done = (id) => setGone(new Set([...gone, id].slice(-1000)));
+  if (edits.length === 0) return null;
+  return (
+    <Panel title="Your transactions" tools={pending > 0 && <span class="muted">{number(pending)} not decided</span>}>
+      <ul class="dstm-edits" aria-live="polite">
+        {edits.map((edit) => (
+          <li key={edit.id} data-status={edit.status}>
+            <button type="button" class="dstm-edit" onClick={() => onSelect(edit.args[0])}>{inWords(edit)}</button>
+            <Outcome edit={edit} />
+            {edit.status === "rejected" && isConflict(edit) && <Conflict held={held} shown={shown} edit={edit} onEdit={onEdit} onDone={() => done(edit.id)} />}
+            {edit.status === "rejected" && !isConflict(edit) && (
+              <div class="dstm-buttons">
+                {edit.name === "set" && <Button onClick={() => { done(edit.id); onEdit(again(edit)); }}>Edit again</Button>}
+                <Button kind="quiet" onClick={() => done(edit.id)}>Dismiss</Button>
+              </div>
+            )}
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+const isConflict = ({ reason }) => reason?.uri === "concord.console.changed" || reason?.uri === "dstm.error.conflict";
+
+function Outcome({ edit: { status, version, reason } }) {
+  if (status === "committed") return <span class="good-text">Committed at version {number(version)}</span>;
+  if (status === "pending") return <span class="muted">{state.value === "joined" ? "Not decided yet" : "Waits for the router"}</span>;
+  const text = reason?.text || reason?.message?.replace(/^[\w.]+: /, "") || String(reason);
+  if (status === "unknown") return <span class="bad-text">Unknown: {text}. Look at what is there before you repeat it.</span>;
+  return <span class="bad-text">{isConflict({ reason }) ? "Conflict" : "Rejected"}: {text}{isConflict({ reason }) || !reason?.uri ? "" : ` (${reason.uri})`}</span>;
+}
+
+/** What the person saw, what is there, who was faster, what the person wanted; and the ways to go on. */
+function Conflict({ held, shown, edit, onEdit, onDone }) {
+  const [pointer, wanted] = edit.args;
+  const seen = edit.args.at(-1);
+  const node = shown.document.find(pointer);
+  const who = useLastChange(held.name, pointer, node);
+  const mine = () => {
+    onDone();
+    const now = seenOf(shown.document.find(pointer));
+    held.mutate(edit.name, ...edit.args.slice(0, -1), now);
+  };
+  const canRepeat = ["set", "remove", "move"].includes(edit.name) && (edit.name === "set" || node !== undefined);
+  return (
+    <div class="dstm-conflict" role="group" aria-label={`Conflict at ${pointer}`}>
+      <dl class="facts">
+        {"value" in seen && <div><dt>You saw</dt><dd><code>{short(seen.value)}</code></dd></div>}
+        <div><dt>There is now</dt><dd><code>{short(node === undefined ? undefined : small(node) ?? "…")}</code></dd></div>
+        {edit.name === "set" && <div><dt>You wanted</dt><dd><code>{short(wanted)}</code></dd></div>}
+        {who && <div><dt>Changed by</dt><dd>{who.authid ?? "the router"}, version {number(who.version)}, {moment(who.time)}</dd></div>}
+      </dl>
+      <div class="dstm-buttons">
+        <Button onClick={onDone}>Take what is there</Button>
+        {canRepeat && <Button kind="danger" onClick={mine}>{edit.name === "set" ? "Write mine" : "Do it all the same"}</Button>}
+        {edit.name === "set" && node !== undefined && <Button onClick={() => { onDone(); onEdit(again(edit)); }}>Edit further</Button>}
+      </div>
+    </div>
+  );
+}
+
+function again({ args: [pointer, value] }) {
+  return { kind: "set", pointer, text: JSON.stringify(value, null, 2) };
+}
+
+/** Look in the history who has changed `pointer` last. */
+function useLastChange(space, pointer, node) {
+  const [entry, setEntry] = useState(null);
+  useEffect(() => {
+    let isCurrent = true;
+    if (state.value !== "joined") return undefined;
+    call(`dstm.${space}.history`, [-LOOKED_BACK], { pointer, limit: LOOKED_BACK }).then(
+      ({ kwargs }) => isCurrent && setEntry(kwargs.entries.at(-1) ?? null),
+      () => isCurrent && setEntry(null), // the role may not see it: the conflict is told without
+    );
+    return () => (isCurrent = false);
+  }, [space, pointer, node]);
+  return entry;
+}

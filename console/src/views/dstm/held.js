@@ -1,0 +1,167 @@
+// The space that a view holds: what is shown of it, and what the person does to it.
+//
+// Rules of this file:
+// - It uses the console's own session: it takes part in what that does, and never ends it.
+// - What moves is gathered, and told once in a frame.
+// - `LiveSpace` needs the router for everything; `KeptSpace` is kept by this device, and goes on without.
+
+import { signal } from "@preact/signals";
+
+import { indexedDbStore, offline, Space } from "../../../../router/web/dstm/dstm.js";
+import { client, onJoin } from "../../connection.js";
+import { mutators } from "./mutators.js";
+
+const FRAME_MS = 16;
+const MOST_EDITS = 100; // that are remembered, besides those that are not decided
+
+class Held {
+  /** A Snapshot of what is shown; undefined before there is one. */
+  shown = signal(undefined);
+  /** As of Space.state. */
+  state = signal("detached");
+  /** What the person did: [{id, name, args, status, version, reason}], oldest first. */
+  edits = signal([]);
+  /** Why the space can't be had; null where it can. */
+  refusal = signal(null);
+  #frame;
+
+  constructor(name) {
+    this.name = name;
+  }
+
+  /** Take over what there is now, in the next frame. */
+  soon() {
+    this.#frame ??= setTimeout(() => this.#now(), FRAME_MS);
+  }
+
+  #now() {
+    this.#frame = undefined;
+    const snapshot = this.snapshot();
+    if (snapshot?.document !== this.shown.value?.document || snapshot?.version !== this.shown.value?.version) this.shown.value = snapshot;
+    this.state.value = this.space.state;
+    this.tell();
+  }
+}
+
+export class LiveSpace extends Held {
+  #edits = [];
+  #serial = 0;
+
+  constructor(name) {
+    super(name);
+    this.space = new Space(name);
+    this.space.onMove(() => this.soon());
+    this.#stop = onJoin(() => {
+      const using = client.value;
+      this.refusal.value = null;
+      this.space.attach(shared(using)).catch((error) => {
+        if (client.value === using && this.space.state !== "live") this.refusal.value = error;
+      });
+      return () => this.space.detach();
+    });
+  }
+
+  #stop;
+
+  snapshot() {
+    return this.space.hasReplica ? this.space.snapshot() : undefined;
+  }
+
+  /** Do a mutator; gives the edit. */
+  mutate(name, ...args) {
+    const edit = { id: `live ${++this.#serial}`, name, args, status: "pending" };
+    this.#edits = [...this.#edits.slice(-MOST_EDITS), edit];
+    const decided = (outcome) => {
+      Object.assign(edit, outcome);
+      this.soon();
+    };
+    this.space.atomically((tx) => mutators[name](tx, ...args)).then(
+      ({ version }) => decided({ status: "committed", version }),
+      (reason) => decided({ status: reason.name === "UnknownOutcome" ? "unknown" : "rejected", reason }),
+    );
+    this.soon();
+    return edit;
+  }
+
+  tell() {
+    this.edits.value = this.#edits.map((edit) => ({ ...edit }));
+  }
+
+  close() {
+    this.#stop();
+    this.space.close();
+  }
+}
+
+export class KeptSpace extends Held {
+  #offline;
+
+  /** Open the space that is kept in the database `database`. */
+  static async open(name, database) {
+    const held = new KeptSpace(name);
+    held.space = new Space(name);
+    held.#offline = await offline(held.space, { store: await indexedDbStore(database), mutators, connect: (lost) => held.#connect(lost), name: database });
+    held.#offline.onStatus(() => held.soon());
+    held.space.onMove(() => held.soon());
+    held.soon();
+    return held;
+  }
+
+  snapshot() {
+    return this.#offline.snapshot();
+  }
+
+  mutate(name, ...args) {
+    return this.#offline.mutate(name, ...args);
+  }
+
+  tell() {
+    this.edits.value = this.#offline.changes.map(({ id, name, args, status, version, reason }) => ({ id, name, args, status, version, reason }));
+  }
+
+  close() {
+    this.#stop();
+    this.#offline.close();
+  }
+
+  #stop = () => {};
+
+  /** Give the console's session, now or when there is one. */
+  #connect(lost) {
+    this.#stop();
+    return new Promise((resolve, reject) => {
+      this.#stop = onJoin(() => {
+        resolve(shared(client.value));
+        return () => {
+          lost("the connection was lost");
+          reject(new Error("the connection was lost"));
+        };
+      });
+    });
+  }
+}
+
+/** Give what dstm.js needs of a session, without what would end it. */
+function shared(session) {
+  return {
+    getOptions: () => session.getOptions(),
+    call: (...args) => session.call(...args),
+    subscribe: (...args) => session.subscribe(...args),
+    unsubscribe: (...args) => session.unsubscribe(...args),
+  };
+}
+
+/** Give the name of the database in which a space of somebody is kept. */
+export function databaseOf({ realm, authid }, space) {
+  return `concord ${JSON.stringify([realm, authid, space])}`;
+}
+
+/** Forget what is kept of a space; resolves when the browser did, rejects where another tab uses it. */
+export function forgetDatabase(name) {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.deleteDatabase(name);
+    request.onsuccess = () => resolve();
+    request.onerror = () => reject(request.error);
+    request.onblocked = () => reject(new Error("another tab of this browser uses it: close it first"));
+  });
+}

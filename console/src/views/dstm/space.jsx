@@ -1,0 +1,175 @@
+// One space: its document as a tree, what is chosen in it, what the person did, and its history.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import { call, state as connection, useJoin } from "../../connection.js";
+import { identity } from "../../identity.js";
+import { go, href, route } from "../../route.js";
+import { useShortcut } from "../../shortcuts.js";
+import { bytes, Button, Facts, Field, number, Page, Panel, Problem, toast } from "../../ui/index.js";
+import { parse } from "../../../../router/web/dstm/pointer.js";
+import { Chosen } from "./chosen.jsx";
+import { Edits } from "./edits.jsx";
+import { databaseOf, forgetDatabase, KeptSpace, LiveSpace } from "./held.js";
+import { History } from "./history.jsx";
+import { isKept, noteKept } from "./kept_spaces.js";
+import { TreeView } from "./tree_view.jsx";
+import "./dstm.css";
+
+export function Space({ name }) {
+  const who = identity.value;
+  const keeps = isKept(who, name);
+  const { held, error } = useHeld(name, who, keeps);
+  const [selected, select] = useState(route.value.query.at ?? "");
+  const [editing, edit] = useState(null); // what the editor is open for, see chosen.jsx
+  const [past, showPast] = useState(null); // {snapshot, marks} of the history
+  const isPast = route.value.query.view === "history";
+  const shown = held?.shown.value;
+  const status = useStatus(name);
+  const turn = () => {
+    showPast(null);
+    edit(null);
+    go("spaces", [name], isPast ? {} : { view: "history" });
+  };
+  useShortcut("h", "History of the space", turn);
+  useShortcut("p", "Go to a pointer", () => document.querySelector("[data-pointer] input")?.focus());
+  const refusal = held?.refusal.value;
+  return (
+    <Page title={name} fill about={<About held={held} shown={past?.snapshot ?? shown} isPast={past !== null} />} tools={(
+      <>
+        <GoTo shown={shown} onGo={select} />
+        {!isPast && <Keep name={name} who={who} keeps={keeps} held={held} />}
+        <Button onClick={turn} aria-pressed={isPast} title="h">{isPast ? "Back to now" : "History"}</Button>
+      </>
+    )}>
+      {error && <Problem what={`what this device keeps of ${name}`} error={error} />}
+      {refusal && <Problem what={`the space ${name}`} error={refusal} />}
+      {!refusal && shown === undefined && <p class="muted">{connection.value === "joined" ? "Reading the document." : "The router can't be reached, and this device keeps nothing of it."}</p>}
+      {shown !== undefined && (
+        <div class="dstm">
+          <TreeView shown={past ? past.snapshot : shown} name={name} label={`Document of ${name}`} selected={selected} onSelect={(pointer) => { select(pointer); edit(null); }}
+            onEdit={past ? undefined : (pointer) => { select(pointer); edit({ kind: "set", pointer }); }} marks={past?.marks} />
+          <div class="dstm-side">
+            {isPast ? <History name={name} held={held} onShow={showPast} onSelect={select} selected={selected} /> : (
+              <>
+                <Chosen key={selected} held={held} shown={shown} pointer={selected} editing={editing} onEdit={edit} onSelect={select} />
+                <Edits held={held} shown={shown} onEdit={(wanted) => { select(wanted.pointer); edit(wanted); }} onSelect={select} />
+                <Panel title="Counters"><Problem what="the counters" error={status.error} /><Facts facts={factsOf(status.value)} /></Panel>
+              </>
+            )}
+          </div>
+        </div>
+      )}
+    </Page>
+  );
+}
+
+const STATES = { live: "Live", syncing: "Synchronizing", joining: "Synchronizing", detached: "Not connected", refused: "Refused", closed: "Closed" };
+
+function About({ held, shown, isPast }) {
+  if (!held || !shown) return <a href={href("spaces")}>All spaces</a>;
+  const live = held.state.value === "live";
+  return (
+    <>
+      <a href={href("spaces")}>All spaces</a>{" · "}
+      <span class={isPast ? "warn-text" : live ? "good-text" : "warn-text"}>{isPast ? "As it was" : STATES[held.state.value]}</span>{" · version "}
+      <span data-version>{number(shown.version)}</span>
+    </>
+  );
+}
+
+/** Hold the space while it is shown: kept by this device, or not. */
+function useHeld(name, who, keeps) {
+  const [held, setHeld] = useState(null);
+  const [error, setError] = useState(null);
+  const key = JSON.stringify([who?.realm, who?.authid, keeps]);
+  useEffect(() => {
+    let mine;
+    let isOver = false;
+    const take = (made) => {
+      if (isOver) return made.close();
+      mine = made;
+      setHeld(made);
+    };
+    setError(null);
+    if (keeps) KeptSpace.open(name, databaseOf(who, name)).then(take, setError);
+    else take(new LiveSpace(name));
+    return () => {
+      isOver = true;
+      setHeld(null);
+      mine?.close();
+    };
+  }, [name, key]);
+  return { held, error };
+}
+
+function useStatus(name) {
+  const [status, setStatus] = useState({ value: null, error: null });
+  useJoin(() => {
+    const read = () => call(`dstm.${name}.status`).then(({ kwargs }) => setStatus({ value: kwargs, error: null }), (error) => setStatus((before) => ({ ...before, error })));
+    read();
+    const timer = setInterval(read, 3_000);
+    return () => clearInterval(timer);
+  }, [name]);
+  return status;
+}
+
+function GoTo({ shown, onGo }) {
+  const [text, setText] = useState("");
+  const [error, setError] = useState(undefined);
+  const submit = (event) => {
+    event.preventDefault();
+    try {
+      parse(text);
+    } catch (wrong) {
+      return setError(wrong.message);
+    }
+    if (!shown?.has(text)) return setError("Nothing is there.");
+    setError(undefined);
+    onGo(text);
+  };
+  return (
+    <form onSubmit={submit} data-pointer>
+      <Field label="Go to pointer" class="filter" value={text} onInput={(value) => { setText(value); setError(undefined); }} placeholder="/a/b" error={error} />
+    </form>
+  );
+}
+
+/** The switch whether this device keeps the space. */
+function Keep({ name, who, keeps, held }) {
+  const busy = useRef(false);
+  const turn = async () => {
+    if (busy.current || !who) return;
+    busy.current = true;
+    try {
+      if (!keeps) {
+        if (!noteKept(who, name, true)) toast("This browser can't keep more.", "error");
+        return;
+      }
+      const pending = held?.edits.value.filter(({ status }) => status === "pending").length;
+      if (pending && !confirm(`${pending} changes are not committed yet and would be lost. Forget them?`)) return;
+      noteKept(who, name, false);
+      held?.close();
+      await forgetDatabase(databaseOf(who, name)).catch((error) => toast(`It could not be forgotten: ${error.message}`, "error"));
+    } finally {
+      busy.current = false;
+    }
+  };
+  return (
+    <label class="switch" title="Keep a copy in this browser, and work without the router">
+      <input type="checkbox" role="switch" checked={keeps} onChange={turn} disabled={!who} /> Keep on this device
+    </label>
+  );
+}
+
+/** Numbers of a space's status, as facts. */
+function factsOf(status) {
+  if (!status) return [];
+  const busiest = Object.entries(status.conflicts_by_path ?? {}).slice(0, 5);
+  return [
+    ["Commits", number(status.commits)], ["Conflicts", number(status.conflicts)], ["Other rejections", number(status.rejects)], ["Waiting", number(status.waits)],
+    ["Log", status.log], ["Size", status.bytes === undefined ? undefined : bytes(status.bytes)], ["Undo and old bases back to", number(status.horizon)],
+    ["Bound to sessions", number(status.bindings)],
+    ["Most conflicts at", busiest.length ? busiest.map(([path, count]) => `${path || "the document"} (${number(count)})`).join(", ") : undefined],
+  ];
+}
