@@ -116,7 +116,7 @@ export async function register(procedure, answer, options = {}) {
       const { args = [], kwargs = {} } = (await answer({ args: argsList ?? [], kwargs: argsDict ?? {}, details })) ?? {};
       return { argsList: args, argsDict: kwargs };
     } catch (error) {
-      throw { error: error.uri ?? "wamp.error.runtime_error", argsList: [error.text ?? String(error)], argsDict: error.kwargs };
+      throw { error: error.uri ?? "wamp.error.runtime_error", argsList: error.args?.length > 0 ? error.args : [error.text ?? String(error)], argsDict: error.kwargs };
     }
   };
   return using.register(procedure, invoked, options).then((done) => done.registrationId, (error) => Promise.reject(errorOf(error)));

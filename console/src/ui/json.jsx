@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 
+import { bytesOf, hex } from "./binary.js";
 import { Button, Field } from "./form.jsx";
 import { parsed } from "./parsed.js";
 
@@ -40,6 +41,8 @@ function Name({ name }) {
 function Leaf({ value }) {
   const [isWhole, setWhole] = useState(false);
   if (typeof value !== "string") return <span class={`json-${value === null ? "null" : typeof value}`}>{String(value)}</span>;
+  const binary = bytesOf(value);
+  if (binary) return <span class="json-binary">{binary.length} bytes: {hex(binary)}</span>;
   const isCut = !isWhole && value.length > LONG_TEXT;
   const text = JSON.stringify(isCut ? value.slice(0, LONG_TEXT) : value);
   return <span class="json-string">{text}{isCut && <Button kind="quiet" onClick={() => setWhole(true)}>{value.length} characters</Button>}</span>;

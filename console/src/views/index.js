@@ -10,6 +10,9 @@ import { Registrations, Subscriptions } from "./registry.jsx";
 import { Sessions } from "./sessions.jsx";
 import { Shortcuts } from "./shortcuts.jsx";
 import { SlowConsumers } from "./slow.jsx";
+import { Call } from "./tools/call.jsx";
+import { Publish } from "./tools/publish.jsx";
+import "./tools/tools.css";
 
 export const GROUPS = ["Router", "Data", "Tools", "Help"];
 
@@ -21,5 +24,7 @@ export const views = [
   { path: "slow", title: "Slow consumers", group: "Router", key: "c", View: SlowConsumers },
   { path: "log", title: "Log", group: "Router", key: "l", View: Log },
   { path: "spaces", title: "Spaces", group: "Data", key: "d", View: Spaces },
+  { path: "call", title: "Call", group: "Tools", key: "a", View: Call },
+  { path: "publish", title: "Publish", group: "Tools", key: "p", View: Publish },
   { path: "shortcuts", title: "Keyboard", group: "Help", key: "k", View: Shortcuts },
 ];
