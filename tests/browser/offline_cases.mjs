@@ -24,6 +24,54 @@ const CASES = {
     same((await store.load()).replica.document.plain(""), [1, 2]);
   },
 
+  async "two saves at once leave the later one"() {
+    const store = await indexedDbStore("twice");
+    const document = Document.of({ k: 1, other: 1 });
+    await store.saveReplica({ document, version: 1, epoch: "e" });
+    await Promise.all([2, 1].map((k, at) => store.saveReplica({ document: document.put("/k", k), version: 2 + at, epoch: "e" })));
+    const { replica } = await store.load();
+    same([replica.version, replica.document.plain("/k"), replica.document.plain("/other")], [3, 1, 1]);
+  },
+
+  async "what another tab has saved meanwhile is written over as a whole"() {
+    const [one, two] = [await indexedDbStore("both"), await indexedDbStore("both")];
+    const document = Document.of({ a: 1, b: 1 });
+    await one.saveReplica({ document, version: 1, epoch: "e" });
+    await two.saveReplica({ document: document.put("/a", 2).put("/b", 2), version: 2, epoch: "e" });
+    await one.load();
+    await one.saveReplica({ document: document.put("/b", 3), version: 3, epoch: "e" });
+    const { replica } = await two.load();
+    same(["/a", "/b"].map((pointer) => replica.document.plain(pointer)), [1, 3]);
+  },
+
+  async "a database that is deleted or closed by the browser is opened again"() {
+    const store = await indexedDbStore("deleted");
+    const document = Document.of({ a: 1, b: 1 });
+    await store.saveReplica({ document, version: 1, epoch: "e" });
+    const request = indexedDB.deleteDatabase("deleted");
+    await new Promise((resolve, reject) => {
+      request.onsuccess = resolve;
+      request.onblocked = () => reject(new Error("it is held open"));
+    });
+    await store.saveMutation({ id: "1", name: "inc", args: [1] });
+    await store.saveReplica({ document: document.put("/b", 2), version: 2, epoch: "e" });
+    const { replica, mutations } = await store.load();
+    same([mutations.length, replica.document.plain("/a"), replica.document.plain("/b")], [1, 1, 2]);
+  },
+
+  async "callbacks that throw are reported"() {
+    const reported = new Promise((resolve) => addEventListener("error", (event) => (event.preventDefault(), resolve(event.message)), { once: true }));
+    const space = await new Space("board").attach(await new Server().connect());
+    const seen = [];
+    space.watch("/n", () => {
+      throw new Error("it throws");
+    });
+    space.watch("/n", (n) => seen.push(n));
+    await space.atomically((tx) => tx.inc("/n", 1));
+    same([/it throws/.test(await reported), seen], [true, [1]]);
+    space.close();
+  },
+
   async "mutations are kept in their order, and forgotten"() {
     const store = await indexedDbStore("mutations");
     for (const id of ["1", "2", "3"]) await store.saveMutation({ id, name: "inc", args: [Number(id)] });

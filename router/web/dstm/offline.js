@@ -95,6 +95,7 @@ export class OfflineSpace {
       offline: () => begun.then(() => this.space.detach()),
       hear: (message) => begun.then(() => this.#hear(message)),
       leave: () => this.#tellUnkept(),
+      back: () => begun.then(() => this.#ask()),
     });
     const { replica, mutations } = await this.#store.load().catch((error) => {
       this.#tabs.close(); // another try may lead
@@ -104,7 +105,7 @@ export class OfflineSpace {
     if (replica) this.space.restore(new Replica(replica.document, replica.version, replica.epoch, replica.hash));
     this.#rebase();
     this.space.onMove(() => this.#moved());
-    if (mutations.length) this.#tabs.tell({ kind: FOUND, ids: mutations.map(({ id }) => id) });
+    this.#ask();
     loaded();
   }
 
@@ -228,6 +229,11 @@ export class OfflineSpace {
       if (change) change.decision = decision;
       this.#finishArrived();
     }
+  }
+
+  /** Ask who leads what has become of the changes that are here. */
+  #ask() {
+    if (this.#changes.length) this.#tabs.tell({ kind: FOUND, ids: this.#changes.map(({ id }) => id) });
   }
 
   #hearOf(record) {

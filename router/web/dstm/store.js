@@ -29,15 +29,56 @@ export function memoryStore() {
 
 /**
  * Keep a space in IndexedDB.
+ *
+ * What is kept there decides whether a change happens once: it is on the disk before it counts ("strict"). A database that
+ * the browser has closed is opened again.
  * @param {string} name of the database: one for each space of each router and user
  */
 export async function indexedDbStore(name) {
-  const database = await opened(name);
+  let database; // a promise of it, while it is open
   let saved = []; // the members of each part, as they are in the database
+  let saving = Promise.resolve();
 
+  const closed = () => {
+    database = undefined;
+    saved = [];
+  };
+
+  function open() {
+    database ??= opened(name, closed);
+    database.catch(closed);
+    return database;
+  }
+
+  async function begun(stores, mode) {
+    const begin = async () => (await open()).transaction(stores, mode, { durability: "strict" });
+    try {
+      return await begin();
+    } catch (error) {
+      if (error.name !== "InvalidStateError") throw error;
+      closed(); // without a word
+      return begin();
+    }
+  }
+
+  async function save({ document, version, epoch, hash }) {
+    const parts = partsOf(document.root);
+    const transaction = await begun(REPLICAS, "readwrite");
+    const replicas = transaction.objectStore(REPLICAS);
+    parts.forEach((part, number) => {
+      if (!isSame(part, saved[number])) replicas.put(Object.fromEntries([...part].map(([token, node]) => [token, thaw(node)])), partName(number));
+    });
+    const whole = isObject(document.root) ? {} : { root: thaw(document.root) };
+    replicas.put({ version, epoch, hash, ...whole }, "head");
+    await done(transaction);
+    saved = parts;
+  }
+
+  await open();
   return {
     async load() {
-      const transaction = database.transaction([REPLICAS, MUTATIONS]);
+      saved = []; // another tab may have saved meanwhile
+      const transaction = await begun([REPLICAS, MUTATIONS], "readonly");
       const [head, parts, mutations] = await Promise.all([
         result(transaction.objectStore(REPLICAS).get("head")),
         result(transaction.objectStore(REPLICAS).getAll(IDBKeyRange.bound("part 00", "part 99"))),
@@ -46,40 +87,40 @@ export async function indexedDbStore(name) {
       return { replica: head && { ...head, document: documentOf(head, parts) }, mutations };
     },
 
-    async saveReplica({ document, version, epoch, hash }) {
-      const parts = partsOf(document.root);
-      const transaction = database.transaction(REPLICAS, "readwrite");
-      const replicas = transaction.objectStore(REPLICAS);
-      parts.forEach((part, number) => {
-        if (!isSame(part, saved[number])) replicas.put(Object.fromEntries([...part].map(([token, node]) => [token, thaw(node)])), partName(number));
-      });
-      const whole = isObject(document.root) ? {} : { root: thaw(document.root) };
-      replicas.put({ version, epoch, hash, ...whole }, "head");
-      await done(transaction);
-      saved = parts;
+    /** One after the other: each writes what differs from the one before. */
+    saveReplica({ document, version, epoch, hash }) {
+      saving = saving.catch(() => {}).then(() => save({ document, version, epoch, hash }));
+      return saving;
     },
 
     async saveMutation(record) {
-      const transaction = database.transaction(MUTATIONS, "readwrite");
+      const transaction = await begun(MUTATIONS, "readwrite");
       transaction.objectStore(MUTATIONS).put(record);
       await done(transaction);
     },
 
     async forgetMutation(id) {
-      const transaction = database.transaction(MUTATIONS, "readwrite");
+      const transaction = await begun(MUTATIONS, "readwrite");
       transaction.objectStore(MUTATIONS).delete(id);
       await done(transaction);
     },
   };
 }
 
-function opened(name) {
+/** Open a database; `closed` is called when it is not open any more: the browser has ended it, or another page deletes it. */
+async function opened(name, closed) {
   const request = indexedDB.open(name, 1);
   request.onupgradeneeded = () => {
     request.result.createObjectStore(REPLICAS);
     request.result.createObjectStore(MUTATIONS, { keyPath: "id" });
   };
-  return result(request);
+  const database = await result(request);
+  database.onclose = closed;
+  database.onversionchange = () => {
+    database.close();
+    closed();
+  };
+  return database;
 }
 
 function result(request) {

@@ -25,9 +25,10 @@ export class Tabs {
 
   /**
    * @param {string} name of what the tabs share
-   * @param {{lead: Function, online: function(Object): void, offline: Function, hear: function(Object): void, leave: Function}} told `lead`:
+   * @param {{lead: Function, online: function(Object): void, offline: Function, hear: function(Object): void, leave: Function, back: Function}} told `lead`:
    *   this tab leads from now on; `online`: the leader is connected, and here is a session over it; `offline`: it is not;
-   *   `hear`: a message of another tab; `leave`: this tab may end, and can tell something before
+   *   `hear`: a message of another tab; `leave`: this tab may end, and can tell something before;
+   *   `back`: it goes on, and may have missed messages
    */
   constructor(name, told) {
     const locks = globalThis.navigator?.locks;
@@ -49,11 +50,20 @@ export class Tabs {
     else queueMicrotask(lead);
     this.tell({ kind: LEADER, asks: true });
     globalThis.addEventListener?.("pagehide", this.#leave);
+    globalThis.addEventListener?.("pageshow", this.#back);
   }
 
   #leave = () => {
     this.told.leave();
     this.tell({ kind: BYE });
+  };
+
+  /** The page was kept aside by its browser, and has heard nothing meanwhile: it begins anew with who leads. */
+  #back = ({ persisted }) => {
+    if (!persisted || this.isLeader) return;
+    this.#goOffline();
+    this.tell({ kind: LEADER, asks: true });
+    this.told.back();
   };
 
   /** Send a message to all other tabs. */
@@ -72,6 +82,7 @@ export class Tabs {
     if (this.isLeader) this.connected(undefined);
     this.#leave();
     globalThis.removeEventListener?.("pagehide", this.#leave);
+    globalThis.removeEventListener?.("pageshow", this.#back);
     this.#closed = true;
     this.#waiting.abort();
     this.#channel.onmessage = null;

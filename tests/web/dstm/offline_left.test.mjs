@@ -125,6 +125,23 @@ test("a change whose tab ended before it could tell of it is submitted by the ta
   board.close();
 });
 
+test("a page that its browser has kept aside for a while is up to date again", async () => {
+  const [server, name, store, events] = [new Server(), newName(), memoryStore(), new EventTarget()];
+  const board = await tab(server, { name, store });
+  globalThis.addEventListener = events.addEventListener.bind(events);
+  const other = await tab(server, { name, store });
+  delete globalThis.addEventListener;
+  await until(() => other.state === "live");
+  events.dispatchEvent(new Event("pagehide"));
+  await board.mutate("inc", 1).done;
+  events.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+  await until(() => other.state === "live" && other.space.get("/n") === 1);
+  await other.mutate("inc", 1).done;
+  assert.equal(server.n, 2);
+  other.close();
+  board.close();
+});
+
 test("a page that could not load what was kept does not lead for ever", async () => {
   const [server, name, store] = [new Server(), newName(), memoryStore()];
   const broken = { ...store, load: () => Promise.reject(new Error("the database is closed")) };
