@@ -116,10 +116,17 @@ export async function register(procedure, answer, options = {}) {
       const { args = [], kwargs = {} } = (await answer({ args: argsList ?? [], kwargs: argsDict ?? {}, details })) ?? {};
       return { argsList: args, argsDict: kwargs };
     } catch (error) {
-      throw { error: error.uri ?? "wamp.error.runtime_error", argsList: error.args?.length > 0 ? error.args : [error.text ?? String(error)], argsDict: error.kwargs };
+      throw errorSent(error);
     }
   };
   return using.register(procedure, invoked, options).then((done) => done.registrationId, (error) => Promise.reject(errorOf(error)));
+}
+
+/** Give what wampy.js sends as ERROR. */
+function errorSent(error) {
+  const isWhole = error instanceof WampError && (error.args.length > 0 || !error.text);
+  const argsList = isWhole ? error.args : [error.text ?? String(error)];
+  return { error: error.uri ?? "wamp.error.runtime_error", argsList, argsDict: error.kwargs };
 }
 
 /** Take a registration back. */

@@ -7,7 +7,7 @@ import { bytesOf, hex } from "../../console/src/ui/binary.js";
 import { BUILT_IN, MOST_EXAMPLES, merged, readExamples, writeExamples, wrongIn } from "../../console/src/views/tools/examples_file.js";
 import { BLANK, requestOf } from "../../console/src/views/tools/forms.js";
 import { readJson } from "../../console/src/views/tools/json_text.js";
-import { Recent } from "../../console/src/views/tools/recent.js";
+import { Recent, summaryOf } from "../../console/src/views/tools/recent.js";
 
 test("typed JSON gives what JSON.parse gives", () => {
   const texts = ["null", "[]", "{}", ' [1, -2.5e3, true, "a\\u00e9\\n\\"", {"a": {"b": [[]]}}]\n', "9007199254740991", "1e20", '{"__proto__": 1}'];
@@ -136,5 +136,6 @@ test("binary values are told from texts", () => {
   assert.deepEqual(bytesOf("\0AQL/"), Uint8Array.from([1, 2, 255]));
   assert.equal(hex(bytesOf("\0AQL/")), "01 02 ff");
   assert.equal(hex(new Uint8Array(3), 2), "00 00 …");
+  assert.equal(summaryOf({ args: ["\0AQI=", "AQI="], kwargs: { a: "\0AQL/" } }).text, '[<2 bytes>,"AQI="] {"a":<3 bytes>}');
   for (const value of ["AQL/", "", "\0*", 1, null]) assert.equal(bytesOf(value), null);
 });

@@ -12,6 +12,8 @@ import { Shortcuts } from "./shortcuts.jsx";
 import { SlowConsumers } from "./slow.jsx";
 import { Call } from "./tools/call.jsx";
 import { Publish } from "./tools/publish.jsx";
+import { Register } from "./tools/register.jsx";
+import { Subscribe } from "./tools/subscribe.jsx";
 import "./tools/tools.css";
 
 export const GROUPS = ["Router", "Data", "Tools", "Help"];
@@ -26,5 +28,7 @@ export const views = [
   { path: "spaces", title: "Spaces", group: "Data", key: "d", View: Spaces },
   { path: "call", title: "Call", group: "Tools", key: "a", View: Call },
   { path: "publish", title: "Publish", group: "Tools", key: "p", View: Publish },
+  { path: "subscribe", title: "Subscribe", group: "Tools", key: "e", View: Subscribe },
+  { path: "register", title: "Register", group: "Tools", key: "n", View: Register },
   { path: "shortcuts", title: "Keyboard", group: "Help", key: "k", View: Shortcuts },
 ];

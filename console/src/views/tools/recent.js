@@ -3,13 +3,19 @@
 // What comes is gathered by `add`, and taken into the list by `take`, which is called some times a second at most.
 
 const MOST_TEXT = 400; // characters of an item's arguments that a row of a table shows
+const BINARY = /"\\u0000([A-Za-z0-9+/]*={0,2})"/g; // a binary value in WAMP's JSON, as text again
 const LARGEST = 1_000_000; // an item that is larger is kept without what it holds
 
 /** Give the arguments as one line, and how long they are. */
 export function summaryOf({ args = [], kwargs = {} }) {
   const parts = [args.length > 0 && JSON.stringify(args), Object.keys(kwargs).length > 0 && JSON.stringify(kwargs)].filter(Boolean);
   const whole = parts.join(" ");
-  return { text: whole.length > MOST_TEXT ? `${whole.slice(0, MOST_TEXT)}…` : whole, size: whole.length };
+  const text = whole.length > MOST_TEXT ? `${whole.slice(0, MOST_TEXT)}…` : whole;
+  return { text: text.replaceAll(BINARY, (_, base64) => `<${sizeOf(base64)} bytes>`), size: whole.length };
+}
+
+function sizeOf(base64) {
+  return Math.floor((base64.replaceAll("=", "").length * 3) / 4);
 }
 
 export class Recent {
