@@ -2,7 +2,8 @@
 
 import { signal } from "@preact/signals";
 
-import { call, state } from "../../connection.js";
+import { call, onJoin, state, WampError } from "../../connection.js";
+import { LOST } from "../../connection/errors.js";
 import { onOthers } from "./drafts.js";
 import { Recent } from "./recent.js";
 
@@ -17,7 +18,7 @@ const PAUSE_MS = 50;
  */
 export const calls = signal([]);
 
-const promises = new Map(); // id -> promise of the answer, which has cancel(mode)
+const promises = new Map(); // id -> {promise, ended}: the promise of the answer, which has cancel(mode), and what tells its end
 let last = 0;
 
 /** Tell why no further call may begin now, or null. */
@@ -33,12 +34,13 @@ export function begin({ procedure, args, kwargs, options, receivesProgress }, fo
   const entry = { id, form, procedure, at: Date.now(), state: "open", ms: null, result: null, error: null, progress: [], progressCount: 0, isCanceling: false };
   calls.value = bounded([entry, ...calls.value]);
   const ended = (fields) => {
+    if (promises.get(id)?.promise !== promise) return; // the session ended before
     promises.delete(id);
     change(id, { ms: performance.now() - began, ...fields });
   };
   const onProgress = receivesProgress ? gathered(id) : undefined;
   const promise = call(procedure, args, kwargs, { ...options, onProgress });
-  promises.set(id, promise);
+  promises.set(id, { promise, ended });
   promise.then((result) => ended({ state: "done", result }), (error) => ended({ state: "failed", error }));
   return id;
 }
@@ -46,7 +48,7 @@ export function begin({ procedure, args, kwargs, options, receivesProgress }, fo
 /** Cancel an open call; mode: "skip", "kill" or "killnowait". */
 export function cancel(id, mode) {
   change(id, { isCanceling: true });
-  promises.get(id)?.cancel(mode);
+  promises.get(id)?.promise.cancel(mode);
 }
 
 export function clearCalls() {
@@ -76,6 +78,13 @@ function gathered(id) {
   };
 }
 
+// A connection that hangs is given up before its promises are: no answer comes any more.
+onJoin(() => () => {
+  const error = new WampError(LOST, "The connection ended before an answer came.");
+  for (const { ended } of [...promises.values()]) ended({ state: "failed", error });
+});
+
 onOthers(() => {
+  promises.clear();
   calls.value = [];
 });

@@ -33,16 +33,18 @@ export async function readKnown(kind) {
   const mine = session.value?.id;
   const isProcedures = kind === "procedures";
   const own = isProcedures ? META : META_TOPICS;
-  const reflected = listed(isProcedures ? "wamp.reflection.procedure.list" : "wamp.reflection.topic.list");
-  const used = entries(isProcedures ? "wamp.registration" : "wamp.subscription", () => session.value?.id === mine);
-  const found = (await Promise.all([reflected, used])).flat();
+  const reflected = await listed(isProcedures ? "wamp.reflection.procedure.list" : "wamp.reflection.topic.list");
+  const isWhole = isProcedures && reflected !== null; // it has all that are registered; not so with topics
+  const used = isWhole ? [] : await entries(isProcedures ? "wamp.registration" : "wamp.subscription", () => session.value?.id === mine);
+  const found = [...(reflected ?? []), ...used];
   if (session.value?.id !== mine) return;
   known[kind].value = [...new Set([...found.filter((uri) => typeof uri === "string").slice(0, MOST_KNOWN), ...own])].sort();
 }
 
+/** Give a list of URIs, or null where the role may not see it. */
 async function listed(procedure) {
   const answer = await call(procedure).catch(() => null);
-  return Array.isArray(answer?.args[0]) ? answer.args[0] : [];
+  return Array.isArray(answer?.args[0]) ? answer.args[0] : null;
 }
 
 async function entries(prefix, isWanted) {

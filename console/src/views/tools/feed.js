@@ -10,7 +10,7 @@ import { Recent } from "./recent.js";
 const MOST_TOPICS = 50;
 export const MOST_EVENTS = 2_000;
 const MOST_OF_HISTORY = 200;
-const PAUSE_MS = 50;
+const PAUSE_MS = 100;
 
 /** [{id, topic, match, form, state, error, count}]: `state` is "asking", "on" or "refused". */
 export const subscriptions = signal([]);

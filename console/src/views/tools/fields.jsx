@@ -1,6 +1,6 @@
 // The fields that the tools share: URIs that complete, JSON with its mistakes, boxes; and what a request came to.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 
 import { call, state, useJoin } from "../../connection.js";
 import { Button, Field, JsonView, Notice } from "../../ui/index.js";
@@ -35,7 +35,9 @@ export function useForm(tool) {
 /** A URI. kind: "procedures" or "topics". */
 export function UriField({ kind, label, value, ...rest }) {
   useJoin(() => void readKnown(kind), [kind]);
-  return <Field label={label} value={value} suggestions={offered(known[kind].value, value)} autocomplete="off" autocapitalize="off" class="uri" {...rest} />;
+  const all = known[kind].value;
+  const suggestions = useMemo(() => offered(all, value), [all, value]);
+  return <Field label={label} value={value} suggestions={suggestions} autocomplete="off" autocapitalize="off" class="uri" {...rest} />;
 }
 
 export function JsonField({ label, value, onInput, error, rows = 3, ...rest }) {
