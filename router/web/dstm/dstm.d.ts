@@ -23,6 +23,7 @@ export interface Binding {
 
 /** One run of a transaction function on one version. */
 export declare class Tx {
+  private constructor();
   readonly version: number;
   get(pointer: Pointer): any;
   get<T>(pointer: Pointer, otherwise: T): any | T;
@@ -67,6 +68,7 @@ export interface Committed<Result = any> {
 
 /** A request that was refused; `uri` says why, as "dstm.error.constraint". */
 export declare class DstmError extends Error {
+  constructor(uri: string, text: string, details?: { [name: string]: any });
   readonly uri: string;
   readonly text: string;
   readonly details: { [name: string]: any };
@@ -74,11 +76,13 @@ export declare class DstmError extends Error {
 
 /** It may have been committed, and that can't be learned any more. */
 export declare class UnknownOutcome extends DstmError {
+  constructor(cause: DstmError, tx: string);
   readonly tx: string;
 }
 
 /** One version, as it was. */
 export declare class Snapshot {
+  private constructor();
   readonly version: number;
   readonly epoch: string;
   get(pointer: Pointer): any;
@@ -129,9 +133,9 @@ export declare class Space {
   detach(session?: Session, reason?: string): void;
   close(): void;
   atomically<Args extends any[], Result>(each: TransactionFunction<Args, Result>, ...args: Args): Promise<Committed<Result>>;
-  transact<Result>(transaction: {
-    each: TransactionFunction<any[], Result>;
-    args?: any[];
+  transact<Args extends any[], Result>(transaction: {
+    each: TransactionFunction<Args, Result>;
+    args?: Args;
     /** Ask the server also where the function only reads. */
     strict?: boolean;
     signal?: AbortSignal;
@@ -173,11 +177,15 @@ export interface Change {
   readonly status: "pending" | "committed" | "rejected" | "unknown";
   readonly version?: number;
   readonly reason?: Error;
+  /** That it will outlive the page, of a change that this page has made; rejected where it could not be kept. */
+  readonly kept?: Promise<void>;
   /** This change, when it is decided; never rejected. */
   readonly done: Promise<Change>;
 }
 
 export declare class OfflineSpace {
+  private constructor();
+  readonly name: string;
   readonly space: Space;
   readonly state: State;
   readonly changes: Change[];
