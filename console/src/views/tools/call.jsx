@@ -6,7 +6,7 @@ import { Button, Empty, Facts, Field, milliseconds, Notice, number, Page, Panel,
 import { begin, calls, cancel, clearCalls, whyNot } from "./calls.js";
 import { drafts } from "./drafts.js";
 import { Examples } from "./examples.jsx";
-import { Check, Described, Failure, JsonField, More, Payload, UriField, useForm } from "./fields.jsx";
+import { Check, Described, Failure, JsonField, More, onControlEnter, Payload, UriField, useForm } from "./fields.jsx";
 import { requestOf } from "./forms.js";
 
 const MODES = [
@@ -31,7 +31,7 @@ export function Call() {
     <Page title="Call" about="Call a procedure of this realm.">
       <div class="tool">
         <Panel title="Request" tools={<Examples tool="call" />}>
-          <form class="tool-form" aria-label="Call" onSubmit={submit(send)}>
+          <form class="tool-form" aria-label="Call" onKeyDown={onControlEnter} onSubmit={submit(send)}>
             <UriField kind="procedures" label="Procedure" {...field("procedure")} placeholder="com.example.add" />
             <Described kind="procedure" uri={form.procedure} />
             <JsonField label="args" {...field("args")} placeholder="[1, 2]" />

@@ -8,7 +8,7 @@ import { onOthers } from "./drafts.js";
 import { Recent } from "./recent.js";
 
 const MOST_TOPICS = 50;
-export const MOST_EVENTS = 2_000;
+const MOST_EVENTS = 2_000;
 const MOST_OF_HISTORY = 200;
 const PAUSE_MS = 100;
 

@@ -32,6 +32,13 @@ export function useForm(tool) {
   return { form, field, submit };
 }
 
+/** Ctrl and Enter send a form from any of its fields. */
+export function onControlEnter(event) {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  event.currentTarget.requestSubmit();
+}
+
 /** A URI. kind: "procedures" or "topics". */
 export function UriField({ kind, label, value, ...rest }) {
   useJoin(() => void readKnown(kind), [kind]);

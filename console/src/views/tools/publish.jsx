@@ -7,7 +7,7 @@ import { publish, WampError } from "../../connection.js";
 import { Button, Empty, Field, Page, Panel, Table, timeOfDay } from "../../ui/index.js";
 import { drafts, onOthers } from "./drafts.js";
 import { Examples } from "./examples.jsx";
-import { Check, Described, Failure, JsonField, More, UriField, useForm } from "./fields.jsx";
+import { Check, Described, Failure, JsonField, More, onControlEnter, UriField, useForm } from "./fields.jsx";
 
 const MOST = 50;
 
@@ -42,7 +42,7 @@ export function Publish() {
     <Page title="Publish" about="Publish an event to a topic of this realm.">
       <div class="tool">
         <Panel title="Event" tools={<Examples tool="publish" />}>
-          <form class="tool-form" aria-label="Publish" onSubmit={submit(published)}>
+          <form class="tool-form" aria-label="Publish" onKeyDown={onControlEnter} onSubmit={submit(published)}>
             <UriField kind="topics" label="Topic" {...field("topic")} placeholder="com.example.on_sum" />
             <Described kind="topic" uri={form.topic} />
             <JsonField label="args" {...field("args")} placeholder="[1, 2]" />

@@ -22,6 +22,7 @@ export class Recent {
   #items = [];
   #waiting = [];
   #size = 0;
+  #cleared = 0; // how many had come when it was cleared
 
   /** `most` items, of `largest` characters altogether. */
   constructor(most, largest = 8_000_000) {
@@ -48,17 +49,15 @@ export class Recent {
     for (let at = 0; at < first; at++) this.#size -= all[at].size;
     while (this.#size > this.largest && first < all.length - 1) this.#size -= all[first++].size;
     this.#items = all.slice(first);
-    this.forgotten = this.count - this.#items.length - this.cleared;
+    this.forgotten = this.count - this.#items.length - this.#cleared;
     return this.#items;
   }
-
-  cleared = 0;
 
   clear() {
     this.#items = [];
     this.#waiting = [];
     this.#size = 0;
-    this.cleared = this.count;
+    this.#cleared = this.count;
     this.forgotten = 0;
     return this.#items;
   }

@@ -6,7 +6,7 @@ import { WampError } from "../../connection.js";
 import { Button, Empty, Facts, Field, Notice, number, Page, Panel, Table, timeOfDay, toast } from "../../ui/index.js";
 import { clearInvocations, invocations, provide, provideAgain, registrations, waiting, withdraw } from "./callee.js";
 import { Examples } from "./examples.jsx";
-import { Described, Failure, JsonField, More, Payload, UriField, useForm } from "./fields.jsx";
+import { Described, Failure, JsonField, More, onControlEnter, Payload, UriField, useForm } from "./fields.jsx";
 import { CHOICES } from "./forms.js";
 import { readJson } from "./json_text.js";
 
@@ -38,7 +38,7 @@ function NewRegistration() {
   const isTyped = form.answer === "fixed" || form.answer === "error";
   return (
     <Panel title="Procedure" tools={<Examples tool="register" />}>
-      <form class="tool-form" aria-label="Register" onSubmit={submit((request, asked) => setRefusal(provide(request, asked)))}>
+      <form class="tool-form" aria-label="Register" onKeyDown={onControlEnter} onSubmit={submit((request, asked) => setRefusal(provide(request, asked)))}>
         <UriField kind="procedures" label="Procedure" {...field("procedure")} placeholder="com.example.add" />
         <Described kind="procedure" uri={form.procedure} />
         <Field label="Answer with" {...field("answer")} options={ANSWERS} />
@@ -117,7 +117,7 @@ function Reply({ one }) {
     if (!isWrong) one.answer(payload);
   };
   return (
-    <form class="tool-form reply" aria-label="Answer an invocation" onSubmit={answer}>
+    <form class="tool-form reply" aria-label="Answer an invocation" onKeyDown={onControlEnter} onSubmit={answer}>
       <Facts facts={[["Procedure", <code key="procedure">{one.procedure}</code>], ["At", timeOfDay(one.at)], ["Caller", one.details.caller_authid ?? one.details.caller]]} />
       <div><Payload args={one.args} kwargs={one.kwargs} name="Invocation" /></div>
       <JsonField label="Answer args" value={args} onInput={setArgs} error={list.error} rows={2} placeholder="[1, 2]" />

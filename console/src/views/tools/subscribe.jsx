@@ -6,8 +6,8 @@ import { useJoin } from "../../connection.js";
 import { useShortcut } from "../../shortcuts.js";
 import { Button, Facts, Field, JsonView, moment, Notice, number, Page, Panel, Problem, Table, timeOfDay } from "../../ui/index.js";
 import { Examples } from "./examples.jsx";
-import { clearEvents, events, follow, historyOf, MOST_EVENTS, subscriptions, unfollow } from "./feed.js";
-import { Check, Payload, UriField, useForm } from "./fields.jsx";
+import { clearEvents, events, follow, historyOf, subscriptions, unfollow } from "./feed.js";
+import { Check, onControlEnter, Payload, UriField, useForm } from "./fields.jsx";
 import { CHOICES } from "./forms.js";
 
 const key = ({ id }) => id;
@@ -55,8 +55,8 @@ export function Subscribe() {
 }
 
 function aboutOf(all, shown, since) {
-  const count = shown.length === all.list.length ? `${number(all.list.length)} events` : `${number(shown.length)} of ${number(all.list.length)} events`;
-  const notes = [all.forgotten > 0 && `${number(all.forgotten)} older ones are forgotten, ${number(MOST_EVENTS)} are kept`, since !== null && `paused, ${number(since)} came since`].filter(Boolean);
+  const count = shown.length === all.list.length ? `${number(all.list.length)} ${all.list.length === 1 ? "event" : "events"}` : `${number(shown.length)} of ${number(all.list.length)} events`;
+  const notes = [all.forgotten > 0 && `${number(all.forgotten)} older ones are forgotten`, since !== null && `paused, ${number(since)} came since`].filter(Boolean);
   return [count, ...notes].join("; ");
 }
 
@@ -71,7 +71,7 @@ function NewSubscription() {
   const send = (request, form) => setRefusal(follow(request, form));
   return (
     <>
-      <form class="line-form tool-form-line tool-form" aria-label="Subscribe" onSubmit={submit(send)}>
+      <form class="line-form tool-form-line tool-form" aria-label="Subscribe" onKeyDown={onControlEnter} onSubmit={submit(send)}>
         <UriField kind="topics" label="Topic" {...field("topic")} placeholder="com.example.on_sum" />
         <Field label="Match" {...field("match")} options={CHOICES.match} />
         <Check label="Get retained" {...field("get_retained")} />
