@@ -19,7 +19,7 @@ class Held {
   shown = signal(undefined);
   /** As of Space.state. */
   state = signal("detached");
-  /** What the person did: [{id, name, args, status, version, reason}], oldest first. */
+  /** What the person did: [{id, name, args, status, version, epoch?, reason}], oldest first. */
   edits = signal([]);
   /** Why the space can't be had; null where it can. */
   refusal = signal(null);
@@ -76,7 +76,7 @@ export class LiveSpace extends Held {
       this.soon();
     };
     this.space.atomically((tx) => mutators[name](tx, ...args)).then(
-      ({ version }) => decided({ status: "committed", version }),
+      ({ version, epoch }) => decided({ status: "committed", version, epoch }),
       (reason) => decided({ status: reason.name === "UnknownOutcome" ? "unknown" : "rejected", reason }),
     );
     this.soon();

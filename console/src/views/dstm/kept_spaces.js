@@ -8,6 +8,7 @@ const KEY = "spaces";
 const MOST = 100;
 
 const spaces = signal(valid(kept(KEY)));
+globalThis.addEventListener?.("storage", () => (spaces.value = valid(kept(KEY)))); // another tab has changed them
 
 /** Give them: [{realm, authid, space}]; authid is null where it is anonymous users'. */
 export function keptSpaces() {
@@ -21,7 +22,7 @@ export function isKept(who, space) {
 
 /** Note that it does, or does not any more. Tells whether the browser remembers that. */
 export function noteKept(who, space, isKeptNow) {
-  const others = spaces.value.filter((it) => !isOne(it, who, space));
+  const others = valid(kept(KEY)).filter((it) => !isOne(it, who, space));
   const now = isKeptNow ? [...others, { realm: who.realm, authid: who.authid, space }] : others;
   if (now.length > MOST || !keep(KEY, now)) return false;
   spaces.value = now;

@@ -91,6 +91,11 @@ export function isSame(one, other) {
   return keys.length === Object.keys(other).length && keys.every((key) => Object.hasOwn(other, key) && isSame(one[key], other[key]));
 }
 
+/** Give what the person saw of what an edit changes; undefined where that does not matter. */
+export function seenBy({ name, args }) {
+  return ["set", "remove", "move"].includes(name) ? args.at(-1) : undefined;
+}
+
 /** Say an edit in words: {name, args} -> "Set /a to 3". */
 export function inWords({ name, args: [pointer, value] }) {
   const there = shown(pointer);

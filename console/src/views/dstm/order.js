@@ -1,6 +1,6 @@
 // The names of an object in order, also where there are a hundred thousand: sorted in slices, and kept in order by what changes.
 
-const AT_ONCE = 4096;
+const AT_ONCE = 2048;
 
 /** Sort the keys of a SharedMap; a generator that pauses now and then, and returns the sorted list. */
 export function* sortedSlowly(members) {

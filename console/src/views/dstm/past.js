@@ -4,10 +4,18 @@
 // - One question at a time: while one is open, only the newest of those that follow is asked. So a slider that is dragged asks for
 //   what it stands on, and not for everything that it passed.
 // - Entries are kept in a bounded number; those far from what is looked at are forgotten, and asked for again.
+// - A page that was begun is read to its end: the router keeps few of them for a session.
+
+import { Document } from "../../../../router/web/dstm/document.js";
+import { isWithin } from "../../../../router/web/dstm/pointer.js";
+import { Assembly } from "./assembly.js";
+import { small } from "./mutators.js";
 
 export const PAGE = 200; // entries of one answer
 const MOST_ENTRIES = 5_000;
 const MOST_CHANGES = 100; // of one version whose values are read
+const FORGOTTEN = "dstm.error.stale";
+const DENIED = "wamp.error.not_authorized";
 
 /**
  * call(procedure, args, kwargs) asks the router; `onChange()` is called when there is something new.
@@ -15,21 +23,24 @@ const MOST_CHANGES = 100; // of one version whose values are read
 export class Past {
   /** The newest version that the router told. */
   newest = 0;
-  /** The oldest version of which values can be had. */
+  /** The oldest version whose document can be had. */
   oldest = 0;
   epoch = null;
-  /** What is known of the version that was asked for last: {version, entry, changes, snapshot} or {version, error}. */
+  /**
+   * What is known of the version that was asked for last: {version, error}, or {version, entry, changes, more, document}. `changes` are
+   * [{pointer, before, after}], each {value}, {} for nothing there, or null where it is not known. `document` is undefined where it
+   * is forgotten.
+   */
   at = null;
   error = null;
   #entries = new Map(); // version -> entry
-  #call;
-  #name;
-  #onChange;
-  #wanted = null;
+  #isReading = false;
   #isAsking = false;
+  #wanted = null; // {version, base}
+  #call;
+  #onChange;
 
   constructor(name, call, onChange) {
-    this.#name = name;
     this.#call = (what, ...rest) => call(`dstm.${name}.${what}`, ...rest);
     this.#onChange = onChange;
   }
@@ -37,7 +48,7 @@ export class Past {
   /** Ask for the bounds, and the newest entries. */
   async begin() {
     try {
-      await this.#page(-PAGE);
+      await this.#read(-PAGE);
       await this.#bounds();
       this.error = null;
     } catch (error) {
@@ -47,9 +58,28 @@ export class Past {
   }
 
   async #bounds() {
-    const { kwargs } = await this.#call("status");
-    this.newest = Math.max(this.newest, kwargs.version);
-    this.oldest = Math.min(this.newest, Math.max(0, kwargs.horizon));
+    try {
+      const { kwargs } = await this.#call("status");
+      this.newest = Math.max(this.newest, kwargs.version);
+      this.oldest = Math.min(this.newest, Math.max(0, kwargs.horizon));
+    } catch (error) {
+      if (error.uri !== DENIED) throw error; // then it is learned where a version is asked for
+    }
+  }
+
+  /** Read the entries of the versions that were made since. */
+  async newer() {
+    if (this.epoch === null || this.#isReading) return;
+    this.#isReading = true;
+    const { epoch } = this;
+    try {
+      await this.#read(this.newest + 1);
+      if (this.epoch !== epoch) await this.begin();
+    } catch {
+      // The next version, or the next join, asks again.
+    }
+    this.#isReading = false;
+    this.#onChange();
   }
 
   /** Entries, newest first. */
@@ -57,46 +87,58 @@ export class Past {
     return [...this.#entries.values()].sort((one, other) => other.version - one.version);
   }
 
-  /** Read the entries before the oldest that are known; tells whether there may be more. */
+  /** Tell whether there may be entries before those that are known. */
+  get hasOlder() {
+    return Math.min(...this.#entries.keys(), this.newest + 1) > 1 && this.#entries.size < MOST_ENTRIES;
+  }
+
+  /** Read the entries before the oldest that are known. */
   async older() {
+    if (!this.hasOlder) return;
     const first = Math.min(...this.#entries.keys(), this.newest + 1);
-    if (first <= 1 || this.#entries.size >= MOST_ENTRIES) return;
     try {
-      await this.#page(Math.max(1, first - PAGE), first - 1);
+      await this.#read(Math.max(1, first - PAGE), first - 1);
     } catch (error) {
       this.error = error;
     }
     this.#onChange();
   }
 
-  async #page(first, last) {
+  async #read(first, last) {
     let [from, until] = [first, last];
     for (;;) {
       const { kwargs } = await this.#call("history", until === undefined ? [from] : [from, until], { limit: PAGE });
-      if (this.epoch !== kwargs.epoch) this.#entries.clear();
+      if (this.epoch !== kwargs.epoch) this.#forget();
       this.epoch = kwargs.epoch;
       this.newest = Math.max(this.newest, kwargs.version);
       for (const entry of kwargs.entries) this.#entries.set(entry.version, entry);
-      if (this.#entries.size > MOST_ENTRIES) for (const version of [...this.#entries.keys()].slice(0, this.#entries.size - MOST_ENTRIES)) this.#entries.delete(version);
-      if (kwargs.next === undefined) return;
+      for (const version of [...this.#entries.keys()].slice(0, Math.max(0, this.#entries.size - MOST_ENTRIES))) this.#entries.delete(version);
+      if (kwargs.next === undefined || kwargs.next === null) return;
       from = kwargs.next;
       until ??= kwargs.version;
     }
   }
 
-  /** Look at a version: `at` will tell. */
-  look(version) {
-    this.#wanted = version;
+  /** What is known is of another history. */
+  #forget() {
+    this.#entries.clear();
+    this.newest = this.oldest = 0;
+    this.at = null;
+  }
+
+  /** Look at a version: `at` will tell. `base`: a Document that its document may share with. */
+  look(version, base) {
+    this.#wanted = { version, base };
     if (!this.#isAsking) this.#ask();
   }
 
   async #ask() {
     this.#isAsking = true;
     while (this.#wanted !== null) {
-      const version = this.#wanted;
+      const { version, base } = this.#wanted;
       this.#wanted = null;
       try {
-        this.at = await this.#version(version);
+        this.at = await this.#version(version, base);
       } catch (error) {
         this.at = { version, error };
       }
@@ -105,32 +147,69 @@ export class Past {
     this.#isAsking = false;
   }
 
-  async #version(version) {
-    if (version > 0 && !this.#entries.has(version)) await this.#page(version, version);
+  async #version(version, base) {
+    if (version > 0 && !this.#entries.has(version)) await this.#read(version, version);
     const entry = this.#entries.get(version);
-    const pointers = [...new Set((entry?.changes ?? []).map(({ path }) => path))].slice(0, MOST_CHANGES);
-    const [before, after, whole] = await Promise.all([this.#values(pointers, version - 1), this.#values(pointers, version), this.#whole(version)]);
-    const changes = pointers.map((pointer, index) => ({ pointer, before: before?.[index], after: after?.[index] }));
-    return { version, entry, changes, more: (entry?.changes.length ?? 0) - changes.length, document: whole };
+    const paths = new Set((entry?.changes ?? []).map(({ path }) => path));
+    const pointers = [...paths].slice(0, MOST_CHANGES);
+    const before = pointers.length ? await this.#values(pointers, version - 1) : [];
+    const document = await this.#document(version, base);
+    const after = (pointer) => (document ? valueOf(document.find(pointer)) : told(entry.changes, pointer));
+    const changes = pointers.map((pointer, index) => ({ pointer, before: before?.[index] ?? null, after: after(pointer) }));
+    return { version, entry, changes, more: paths.size - changes.length, document };
   }
 
-  /** Give the values at `pointers`, undefined for missing ones; undefined for all where the router has forgotten them, or they are large. */
+  /** Give {value} or {} for each of `pointers`; undefined where they are forgotten, or too large for one answer. */
   async #values(pointers, version) {
-    if (pointers.length === 0 || version < this.oldest) return undefined;
+    const answer = await this.#get([pointers], version);
+    if (!answer?.args.length) {
+      await this.#pages(answer, () => {});
+      return undefined;
+    }
+    const missing = new Set(answer.kwargs.missing);
+    return pointers.map((pointer, index) => (missing.has(pointer) ? {} : { value: answer.args[0][index] }));
+  }
+
+  /** Give the Document of a version; undefined where it is forgotten. */
+  async #document(version, base) {
+    const answer = await this.#get([""], version);
+    if (answer === undefined) return undefined;
+    if (answer.args.length) return Document.of(answer.args[0]);
+    const assembly = new Assembly(base);
+    await this.#pages(answer, (parts) => assembly.take(parts));
+    return assembly.done();
+  }
+
+  async #get(args, at) {
+    if (at < this.oldest) return undefined;
     try {
-      const { args, kwargs } = await this.#call("get", [pointers], { at: version, epoch: this.epoch });
-      if (!args.length) return undefined;
-      const missing = new Set(kwargs.missing);
-      return pointers.map((pointer, index) => (missing.has(pointer) ? undefined : args[0][index]));
-    } catch {
+      return await this.#call("get", args, { at, epoch: this.epoch });
+    } catch (error) {
+      if (error.uri !== FORGOTTEN && error.uri !== DENIED) throw error;
+      if (error.kwargs?.horizon > this.oldest) this.oldest = error.kwargs.horizon;
       return undefined;
     }
   }
 
-  /** Give {value} of the whole document, where it is small enough for one answer. */
-  async #whole(version) {
-    if (version < this.oldest) return undefined;
-    const { args } = await this.#call("get", [""], { at: version, epoch: this.epoch }).catch(() => ({ args: [] }));
-    return args.length ? { value: args[0] } : undefined;
+  async #pages(answer, take) {
+    for (let kwargs = answer?.kwargs; kwargs?.part; ) {
+      take(kwargs.part);
+      if (kwargs.next === undefined || kwargs.next === null) return;
+      ({ kwargs } = await this.#call("get", [], { page: kwargs.next }));
+    }
   }
+}
+
+/** Give {value}, {} for nothing, null for what is too large to be shown. */
+function valueOf(node) {
+  if (node === undefined) return {};
+  const value = small(node);
+  return value === undefined ? null : { value };
+}
+
+/** Give what the log itself tells of the value after a version; null where it tells only parts of it. */
+function told(changes, pointer) {
+  const at = changes.filter(({ path }) => isWithin(path, pointer) || isWithin(pointer, path));
+  if (at.length !== 1 || at[0].path !== pointer) return null;
+  return at[0].op === "remove" ? {} : { value: at[0].value };
 }

@@ -1,18 +1,20 @@
 // One space: its document as a tree, what is chosen in it, what the person did, and its history.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 import { call, state as connection, useJoin } from "../../connection.js";
 import { identity } from "../../identity.js";
 import { go, href, route } from "../../route.js";
 import { useShortcut } from "../../shortcuts.js";
-import { bytes, Button, Facts, Field, number, Page, Panel, Problem, toast } from "../../ui/index.js";
+import { bytes, Button, Facts, Field, Notice, number, Page, Panel, Problem } from "../../ui/index.js";
 import { parse } from "../../../../router/web/dstm/pointer.js";
 import { Chosen } from "./chosen.jsx";
 import { Edits } from "./edits.jsx";
-import { databaseOf, forgetDatabase, KeptSpace, LiveSpace } from "./held.js";
+import { databaseOf, KeptSpace, LiveSpace } from "./held.js";
 import { History } from "./history.jsx";
-import { isKept, noteKept } from "./kept_spaces.js";
+import { Keep } from "./keep.jsx";
+import { isKept } from "./kept_spaces.js";
+import { small } from "./mutators.js";
 import { TreeView } from "./tree_view.jsx";
 import "./dstm.css";
 
@@ -26,9 +28,17 @@ export function Space({ name }) {
   const isPast = route.value.query.view === "history";
   const shown = held?.shown.value;
   const status = useStatus(name);
+  const open = (pointer) => {
+    select(pointer);
+    const isSmall = small(shown.document.find(pointer)) !== undefined;
+    if (isSmall && editing?.pointer !== pointer) edit({ kind: "set", pointer });
+  };
+  const edited = (wanted) => {
+    edit(wanted);
+    if (wanted === null) focusTree();
+  };
   const turn = () => {
     showPast(null);
-    edit(null);
     go("spaces", [name], isPast ? {} : { view: "history" });
   };
   useShortcut("h", "History of the space", turn);
@@ -44,15 +54,16 @@ export function Space({ name }) {
     )}>
       {error && <Problem what={`what this device keeps of ${name}`} error={error} />}
       {refusal && <Problem what={`the space ${name}`} error={refusal} />}
+      {!refusal && held?.state.value === "refused" && <Notice kind="warn">The router refuses this space to the session. What is shown is this device's copy, and changes of it wait.</Notice>}
       {!refusal && shown === undefined && <p class="muted">{connection.value === "joined" ? "Reading the document." : "The router can't be reached, and this device keeps nothing of it."}</p>}
       {shown !== undefined && (
         <div class="dstm">
-          <TreeView shown={past ? past.snapshot : shown} name={name} label={`Document of ${name}`} selected={selected} onSelect={(pointer) => { select(pointer); edit(null); }}
-            onEdit={past ? undefined : (pointer) => { select(pointer); edit({ kind: "set", pointer }); }} marks={past?.marks} />
+          <TreeView shown={past ? past.snapshot : shown} name={name} label={`Document of ${name}`} selected={selected} onSelect={select}
+            onEdit={past ? undefined : open} marks={past?.marks} />
           <div class="dstm-side">
             {isPast ? <History name={name} held={held} onShow={showPast} onSelect={select} selected={selected} /> : (
               <>
-                <Chosen key={selected} held={held} shown={shown} pointer={selected} editing={editing} onEdit={edit} onSelect={select} />
+                <Chosen key={selected} held={held} shown={shown} pointer={selected} editing={editing} onEdit={edited} onSelect={select} />
                 <Edits held={held} shown={shown} onEdit={(wanted) => { select(wanted.pointer); edit(wanted); }} onSelect={select} />
                 <Panel title="Counters"><Problem what="the counters" error={status.error} /><Facts facts={factsOf(status.value)} /></Panel>
               </>
@@ -63,6 +74,8 @@ export function Space({ name }) {
     </Page>
   );
 }
+
+const focusTree = () => document.querySelector("[role=tree]")?.focus({ preventScroll: true });
 
 const STATES = { live: "Live", syncing: "Synchronizing", joining: "Synchronizing", detached: "Not connected", refused: "Refused", closed: "Closed" };
 
@@ -127,38 +140,12 @@ function GoTo({ shown, onGo }) {
     if (!shown?.has(text)) return setError("Nothing is there.");
     setError(undefined);
     onGo(text);
+    focusTree();
   };
   return (
     <form onSubmit={submit} data-pointer>
       <Field label="Go to pointer" class="filter" value={text} onInput={(value) => { setText(value); setError(undefined); }} placeholder="/a/b" error={error} />
     </form>
-  );
-}
-
-/** The switch whether this device keeps the space. */
-function Keep({ name, who, keeps, held }) {
-  const busy = useRef(false);
-  const turn = async () => {
-    if (busy.current || !who) return;
-    busy.current = true;
-    try {
-      if (!keeps) {
-        if (!noteKept(who, name, true)) toast("This browser can't keep more.", "error");
-        return;
-      }
-      const pending = held?.edits.value.filter(({ status }) => status === "pending").length;
-      if (pending && !confirm(`${pending} changes are not committed yet and would be lost. Forget them?`)) return;
-      noteKept(who, name, false);
-      held?.close();
-      await forgetDatabase(databaseOf(who, name)).catch((error) => toast(`It could not be forgotten: ${error.message}`, "error"));
-    } finally {
-      busy.current = false;
-    }
-  };
-  return (
-    <label class="switch" title="Keep a copy in this browser, and work without the router">
-      <input type="checkbox" role="switch" checked={keeps} onChange={turn} disabled={!who} /> Keep on this device
-    </label>
   );
 }
 
@@ -169,7 +156,7 @@ function factsOf(status) {
   return [
     ["Commits", number(status.commits)], ["Conflicts", number(status.conflicts)], ["Other rejections", number(status.rejects)], ["Waiting", number(status.waits)],
     ["Log", status.log], ["Size", status.bytes === undefined ? undefined : bytes(status.bytes)], ["Undo and old bases back to", number(status.horizon)],
-    ["Bound to sessions", number(status.bindings)],
+    ["Bound to sessions or a time", number(status.bindings)],
     ["Most conflicts at", busiest.length ? busiest.map(([path, count]) => `${path || "the document"} (${number(count)})`).join(", ") : undefined],
   ];
 }

@@ -8,7 +8,7 @@ import { number, useWindow } from "../../ui/index.js";
 import { Tree } from "./tree.js";
 
 const ROW_HEIGHT = 28;
-const SLICE_MS = 12;
+const SLICE_MS = 8;
 const LONG = 200; // characters of a text that are shown
 const MARKED_MS = 1500;
 
@@ -27,13 +27,16 @@ export function TreeView({ shown, name, label, selected, onSelect, onEdit, marks
     tree.show(root);
     if (selected) tree.openTo(selected);
   }, [root, selected]);
-  useSorting(tree, root, turn, again);
+  useSorting(tree, [root, selected, turn], again);
   const changed = useChanged(before, root, marks ? null : shown?.epoch);
   const { rows, total, scrollTo } = useWindow({ count: tree.count, height: ROW_HEIGHT, element: scroller });
+  const scrolledTo = useRef();
   useEffect(() => {
-    const index = tree.indexOf(selected);
-    if (index >= 0) scrollTo(index);
-  }, [selected, tree.count > 0]);
+    const index = scrolledTo.current === selected ? -1 : tree.indexOf(selected); // it has none until what holds it is in order
+    if (index < 0) return;
+    scrolledTo.current = selected;
+    scrollTo(index);
+  });
 
   const toggle = (pointer, isOpen) => {
     tree.toggle(pointer, isOpen);
@@ -68,10 +71,10 @@ export function TreeView({ shown, name, label, selected, onSelect, onEdit, marks
   const inView = rows.filter(({ index }) => index < tree.count).map(({ index, start }) => ({ start, ...tree.row(index) }));
   const active = inView.find(({ pointer }) => pointer === selected);
   return (
-    <div class="tree" role="tree" aria-label={label} tabIndex={0} ref={scroller} onKeyDown={move} aria-activedescendant={active ? `${id}${active.pointer}` : undefined}>
+    <div class="tree" role="tree" aria-label={label} tabIndex={0} ref={scroller} onKeyDown={move} aria-activedescendant={active ? idOf(id, active.pointer) : undefined}>
       <div role="presentation" class="tree-body" style={{ height: `${total}px` }}>
         {inView.map(({ pointer, token, depth, node, isOpen, isReady, start }) => (
-          <div key={pointer} id={`${id}${pointer}`} class="tree-row" role="treeitem" aria-level={depth + 1} aria-selected={pointer === selected}
+          <div key={pointer} id={idOf(id, pointer)} class="tree-row" role="treeitem" aria-level={depth + 1} aria-selected={pointer === selected}
             aria-expanded={isContainer(node) ? isOpen : undefined} data-mark={isMarked(marks, pointer) || undefined} data-changed={changed.has(pointer) || undefined}
             onClick={() => onSelect(pointer)} onDblClick={() => onEdit?.(pointer)}
             style={{ height: `${ROW_HEIGHT}px`, paddingLeft: `${0.5 + depth * 1.1}rem`, transform: `translateY(${start}px)` }}>
@@ -96,14 +99,17 @@ function Leaf({ node, isReady }) {
 
 const isContainer = (node) => isObject(node) || isArray(node);
 
+/** Give the id of a row: without white space, which would make it two ids. */
+const idOf = (tree, pointer) => tree + pointer.replace(/[\s%]/g, encodeURIComponent);
+
 function isMarked(marks, pointer) {
   if (!marks) return false;
   for (const mark of marks) if (isWithin(mark, pointer)) return mark === pointer || "above";
   return false;
 }
 
-/** Sort large objects a slice at a time. */
-function useSorting(tree, root, turn, again) {
+/** Sort large objects a slice at a time; `causes` are what may have opened or changed one. */
+function useSorting(tree, causes, again) {
   useEffect(() => {
     let timer;
     const work = () => {
@@ -114,7 +120,7 @@ function useSorting(tree, root, turn, again) {
     };
     if (tree.work(performance.now())) timer = setTimeout(work);
     return () => clearTimeout(timer);
-  }, [tree, root, turn]);
+  }, [tree, ...causes]);
 }
 
 /** Give the pointers that are shown and changed a moment ago; `has(pointer)` looks at those alone that are asked for. */

@@ -1,0 +1,37 @@
+// The switch whether this device keeps a space.
+
+import { useState } from "preact/hooks";
+
+import { Dialog, number, toast } from "../../ui/index.js";
+import { databaseOf, forgetDatabase } from "./held.js";
+import { noteKept } from "./kept_spaces.js";
+
+/** `who`: {realm, authid}; `keeps`: whether it is kept now; `held`: the space as it is shown. */
+export function Keep({ name, who, keeps, held }) {
+  const [isAsking, setAsking] = useState(false);
+  const pending = held?.edits.value.filter(({ status }) => status === "pending").length ?? 0;
+  const turn = (event) => {
+    event.currentTarget.checked = keeps; // until it is so
+    if (keeps) setAsking(true);
+    else if (!noteKept(who, name, true)) toast("This browser can't keep more.", "error");
+  };
+  const forget = () => {
+    setAsking(false);
+    noteKept(who, name, false);
+    held?.close();
+    forgetDatabase(databaseOf(who, name)).catch((error) => toast(`It could not be forgotten: ${error.message}`, "error"));
+  };
+  return (
+    <>
+      <label class="switch" title="Keep a copy in this browser, and work without the router">
+        <input type="checkbox" role="switch" checked={keeps} onChange={turn} disabled={!who} /> Keep on this device
+      </label>
+      {isAsking && (
+        <Dialog title="Forget on this device" confirm="Forget it" danger={pending > 0} onConfirm={forget} onClose={() => setAsking(false)}>
+          <p>This browser deletes its copy of {name}; the router's stays as it is.</p>
+          {pending > 0 && <p><b>{number(pending)} of your changes {pending === 1 ? "is" : "are"} not committed, and would be lost.</b></p>}
+        </Dialog>
+      )}
+    </>
+  );
+}
