@@ -12,7 +12,6 @@
 import { delayMs } from "./settings.js";
 
 const BACK_OFF = { firstDelayMs: 100, longestDelayMs: 5_000 };
-const CONNECT_MS = 20_000; // that it may take to have a session
 
 export class Connection {
   #settings;
@@ -24,7 +23,7 @@ export class Connection {
    * @param {{connect: function(Function): Promise<Object>, opened: function(Object): Promise<void>, lost: function(Object, string): void,
    *   isAlive: function(Object): Promise<*>, aliveMs: number}} settings `connect(lost)`: gives a session, calls `lost(reason)` when
    *   that ends; `opened(session)`: uses it, and rejects where it is of no use; `lost(session, reason)`: it is not used any more;
-   *   `isAlive(session)`: is settled by any answer of the server, asked for every `aliveMs`, for which it has half of that
+   *   `isAlive(session)`: is settled by any answer of the server, asked for every `aliveMs`, for which it has half of that; a session is to be had in `aliveMs`
    */
   constructor(settings) {
     this.#settings = settings;
@@ -85,7 +84,7 @@ export class Connection {
         await this.#settings.opened(session);
       };
       this.#lost = lost;
-      timer = setTimeout(() => lost("no session could be had in time"), CONNECT_MS);
+      timer = setTimeout(() => lost("no session could be had in time"), this.#settings.aliveMs);
       Promise.resolve()
         .then(() => this.#settings.connect(lost))
         .then(use)

@@ -55,12 +55,12 @@ function kill() {
 
 // The network
 
-const pairs = new Set();
+const pairs = new Map(); // [socket of the tab, socket of the router] -> when it was opened
 
 const proxy = net.createServer((near) => {
   const far = net.connect(port, "127.0.0.1");
   const pair = [near, far];
-  pairs.add(pair);
+  pairs.set(pair, Date.now());
   const end = () => {
     pairs.delete(pair);
     pair.forEach((socket) => socket.destroy());
@@ -70,8 +70,9 @@ const proxy = net.createServer((near) => {
   far.pipe(near);
 });
 
-function anyPair() {
-  return [...pairs][chance(pairs.size)];
+function anyPair(ageMs = 0) {
+  const old = [...pairs.keys()].filter((pair) => Date.now() - pairs.get(pair) >= ageMs);
+  return old[chance(old.length)];
 }
 
 function cut() {
@@ -79,10 +80,10 @@ function cut() {
   anyPair()?.forEach((socket) => socket.destroy());
 }
 
-/** Nothing goes through any more, one way at least, and nobody is told. */
+/** Nothing goes through any more, one way at least, and nobody is told. Who joins would wait long for that: it is spared. */
 function silence() {
   counted.silences += 1;
-  const [near, far] = anyPair() ?? [];
+  const [near, far] = anyPair(1_000) ?? [];
   if (!near) return;
   far.unpipe(near);
   if (chance(2)) near.unpipe(far);

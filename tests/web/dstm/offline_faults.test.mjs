@@ -120,6 +120,16 @@ test("a server that is silent from the beginning is left for a new session", asy
   board.close();
 });
 
+test("an attempt to connect that does not end is given up", async () => {
+  const server = new Server();
+  let attempts = 0;
+  const connect = (lost) => (++attempts === 1 ? new Promise(() => {}) : server.connect(lost));
+  const board = await tab(server, { connect, aliveMs: 40 });
+  await board.mutate("inc", 1).done;
+  assert.deepEqual([server.n, attempts], [1, 2]);
+  board.close();
+});
+
 test("thousands of changes are shown and submitted in bounded time", async () => {
   const server = new Server();
   const board = await tab(server);
