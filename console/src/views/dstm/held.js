@@ -34,6 +34,11 @@ class Held {
     this.#frame ??= setTimeout(() => this.#now(), FRAME_MS);
   }
 
+  /** What the router has told, for whoever goes on with it. */
+  get replica() {
+    return this.space.hasReplica ? this.space.replica : undefined;
+  }
+
   #now() {
     this.#frame = undefined;
     const snapshot = this.snapshot();
@@ -47,9 +52,11 @@ export class LiveSpace extends Held {
   #edits = [];
   #serial = 0;
 
-  constructor(name) {
+  /** `replica`: to begin with, if there is one. */
+  constructor(name, replica) {
     super(name);
     this.space = new Space(name);
+    if (replica) this.space.restore(replica);
     this.space.onMove(() => this.soon());
     this.#stop = onJoin(() => {
       const using = client.value;
@@ -59,6 +66,7 @@ export class LiveSpace extends Held {
       });
       return () => this.space.detach();
     });
+    this.soon();
   }
 
   #stop;
@@ -95,14 +103,17 @@ export class LiveSpace extends Held {
 
 export class KeptSpace extends Held {
   #offline;
+  #isClosed = false;
 
-  /** Open the space that is kept in the database `database`. */
-  static async open(name, database) {
+  /** Open the space that is kept in the database `database`. `replica`: to begin with, if there is one. */
+  static async open(name, database, replica) {
     const held = new KeptSpace(name);
     held.space = new Space(name);
+    if (replica) held.space.restore(replica);
     held.#offline = await offline(held.space, { store: await indexedDbStore(database), mutators, connect: (lost) => held.#connect(lost), name: database });
     held.#offline.onStatus(() => held.soon());
     held.space.onMove(() => held.soon());
+    if (replica) held.space.restore(replica); // it is kept also if no connection comes
     held.soon();
     return held;
   }
@@ -120,6 +131,8 @@ export class KeptSpace extends Held {
   }
 
   close() {
+    if (this.#isClosed) return; // what has been forgotten must not be saved again
+    this.#isClosed = true;
     this.#stop();
     this.#offline.close();
   }

@@ -12,8 +12,9 @@ export function Keep({ name, who, keeps, held }) {
   const pending = held?.edits.value.filter(({ status }) => status === "pending").length ?? 0;
   const turn = (event) => {
     event.currentTarget.checked = keeps; // until it is so
-    if (keeps) setAsking(true);
-    else if (!noteKept(who, name, true)) toast("This browser can't keep more.", "error");
+    if (!keeps && !noteKept(who, name, true)) toast("This browser can't keep more.", "error");
+    if (keeps && pending > 0) setAsking(true);
+    else if (keeps) forget();
   };
   const forget = () => {
     setAsking(false);
@@ -27,9 +28,8 @@ export function Keep({ name, who, keeps, held }) {
         <input type="checkbox" role="switch" checked={keeps} onChange={turn} disabled={!who} /> Keep on this device
       </label>
       {isAsking && (
-        <Dialog title="Forget on this device" confirm="Forget it" danger={pending > 0} onConfirm={forget} onClose={() => setAsking(false)}>
-          <p>This browser deletes its copy of {name}; the router's stays as it is.</p>
-          {pending > 0 && <p><b>{number(pending)} of your changes {pending === 1 ? "is" : "are"} not committed, and would be lost.</b></p>}
+        <Dialog title="Forget on this device" confirm="Forget it" danger onConfirm={forget} onClose={() => setAsking(false)}>
+          <p>{number(pending)} of your changes {pending === 1 ? "is" : "are"} not committed, and would be lost.</p>
         </Dialog>
       )}
     </>

@@ -1,6 +1,6 @@
 // One space: its document as a tree, what is chosen in it, what the person did, and its history.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { call, state as connection, useJoin } from "../../connection.js";
 import { identity } from "../../identity.js";
@@ -95,8 +95,11 @@ function About({ held, shown, isPast }) {
 function useHeld(name, who, keeps) {
   const [held, setHeld] = useState(null);
   const [error, setError] = useState(null);
-  const key = JSON.stringify([who?.realm, who?.authid, keeps]);
+  const before = useRef({}); // {replica, whose}: what is shown goes on where it begins or ends to be kept
+  const whose = JSON.stringify([who?.realm, who?.authid, name]);
   useEffect(() => {
+    const replica = before.current.whose === whose ? before.current.replica : undefined;
+    if (!replica) setHeld(null);
     let mine;
     let isOver = false;
     const take = (made) => {
@@ -105,14 +108,14 @@ function useHeld(name, who, keeps) {
       setHeld(made);
     };
     setError(null);
-    if (keeps) KeptSpace.open(name, databaseOf(who, name)).then(take, setError);
-    else take(new LiveSpace(name));
+    if (keeps) KeptSpace.open(name, databaseOf(who, name), replica).then(take, setError);
+    else take(new LiveSpace(name, replica));
     return () => {
       isOver = true;
-      setHeld(null);
+      before.current = { whose, replica: mine?.replica };
       mine?.close();
     };
-  }, [name, key]);
+  }, [whose, keeps]);
   return { held, error };
 }
 
