@@ -190,6 +190,7 @@ export class OfflineSpace {
   #settled(change, outcome) {
     this.#submitting = false;
     if (outcome?.version !== undefined) this.#decide(change, "committed", outcome);
+    else if (isNoAnswer(outcome) && this.space.state !== "live") return; // the same body is sent when the space is there
     else if (outcome instanceof UnknownOutcome && !this.#closed) this.#decide(change, "unknown", { reason: outcome });
     else if (outcome?.uri === UNAVAILABLE || this.space.state === "refused" || this.#closed) return; // it stays for the next connection or page
     else this.#decide(change, "rejected", { reason: outcome });
@@ -306,6 +307,7 @@ export class OfflineSpace {
 
   async #opened(session) {
     await this.space.attach(session);
+    if (this.space.state === "detached") return; // lost again, at the same moment
     this.#tabs.connected(session);
     this.#submit();
   }
@@ -362,6 +364,7 @@ export class OfflineSpace {
     if (!this.#changes.length) this.#rebase();
     else this.#rebaseSoon();
     this.#saving ??= setTimeout(() => this.#save(), SAVE_MS);
+    if (this.space.state === "live") this.#submit();
   }
 
   #rebaseSoon() {
@@ -399,6 +402,9 @@ export class OfflineSpace {
     this.space.close();
   }
 }
+
+/** Tell whether the router has refused to ask the space what became of a body. */
+const isNoAnswer = (outcome) => outcome instanceof UnknownOutcome && !outcome.uri.startsWith("dstm.");
 
 /** Call back; what that throws harms nothing else. */
 function attempt(callback) {

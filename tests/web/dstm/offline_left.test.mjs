@@ -125,6 +125,20 @@ test("a change whose tab ended before it could tell of it is submitted by the ta
   board.close();
 });
 
+test("what was submitted waits for the permission to ask for it again", async () => {
+  const [server, name, store] = [new Server(), newName(), memoryStore()];
+  server.commit(body(1));
+  server.refusal = "wamp.error.not_authorized";
+  await store.saveMutation({ ...RECORD, body: body(1) });
+  const board = await tab(server, { name, store });
+  await until(() => server.refused > 2);
+  assert.equal(board.changes[0].status, "pending");
+  server.refusal = undefined;
+  await board.changes[0].done;
+  assert.deepEqual([server.n, board.changes[0].status], [1, "committed"]);
+  board.close();
+});
+
 test("a page that its browser has kept aside for a while is up to date again", async () => {
   const [server, name, store, events] = [new Server(), newName(), memoryStore(), new EventTarget()];
   const board = await tab(server, { name, store });

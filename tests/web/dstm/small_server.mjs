@@ -18,7 +18,8 @@ export class Server {
   n = 0;
   sessions = new Set();
   done = new Map(); // tx -> version
-  refusal; // of sync
+  refusal; // of everything, for want of a permission
+  refused = 0;
   conflicts = new Set(); // tx of transactions that were decided so
   isSilent = false;
   holdsAnswers = false;
@@ -30,7 +31,6 @@ export class Server {
   };
 
   sync() {
-    if (this.refusal) throw { errorUri: this.refusal, argsList: ["no"], argsDict: {} };
     return { epoch: "e", version: this.version, hash: HASH, snapshot: { n: this.n } };
   }
 
@@ -60,6 +60,10 @@ class Session {
 
   async call(procedure, { argsDict }) {
     if (this.server.isSilent) return new Promise(() => {});
+    if (this.server.refusal) {
+      this.server.refused += 1;
+      throw { errorUri: this.server.refusal, argsList: ["no"], argsDict: {} };
+    }
     if (!procedure.endsWith(".commit")) return { argsList: [], argsDict: this.server.sync() };
     const answer = { argsList: [], argsDict: this.server.commit(argsDict) };
     return this.server.holdsAnswers ? new Promise(() => {}) : answer;
