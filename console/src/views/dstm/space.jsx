@@ -158,7 +158,7 @@ function factsOf(status) {
   const busiest = Object.entries(status.conflicts_by_path ?? {}).slice(0, 5);
   return [
     ["Commits", number(status.commits)], ["Conflicts", number(status.conflicts)], ["Other rejections", number(status.rejects)], ["Waiting", number(status.waits)],
-    ["Log", status.log], ["Size", status.bytes === undefined ? undefined : bytes(status.bytes)], ["Undo and old bases back to", number(status.horizon)],
+    ["Log", status.log], ["Size", status.bytes === undefined ? undefined : bytes(status.bytes)], ["Kept whole from version", number(status.horizon)],
     ["Bound to sessions or a time", number(status.bindings)],
     ["Most conflicts at", busiest.length ? busiest.map(([path, count]) => `${path || "the document"} (${number(count)})`).join(", ") : undefined],
   ];

@@ -128,6 +128,7 @@ function useChanged(before, root, epoch) {
   const versions = useRef([]); // [root before, until when]
   const [, again] = useReducer((count) => count + 1, 0);
   const of = useRef(epoch);
+  if (epoch === null) versions.current = [];
   if (before.current !== root) {
     if (before.current !== undefined && epoch !== null && of.current === epoch) versions.current = [...versions.current.slice(-5), [before.current, performance.now() + MARKED_MS]];
     before.current = root;
