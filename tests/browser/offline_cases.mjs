@@ -95,6 +95,16 @@ const CASES = {
     after.close();
   },
 
+  async "tabs with stores of their own, as of two people, have nothing in common"() {
+    const server = new Server();
+    const tab = async (person) => offline(new Space("board"), { mutators, store: await indexedDbStore(`of ${person}`), connect: server.connect });
+    const [one, two] = [await tab("ann"), await tab("bob")];
+    await until(() => one.state === "live" && two.state === "live");
+    same(server.sessions, 2);
+    one.close();
+    two.close();
+  },
+
   async "of two tabs one leads, the other sees its changes, and leads when it closes"() {
     const server = new Server();
     const tab = async () => offline(new Space("board"), { mutators, store: await indexedDbStore("tabs"), connect: server.connect });

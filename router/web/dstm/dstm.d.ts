@@ -155,6 +155,8 @@ export declare function open(session: Session, name: string, options?: SpaceOpti
 // Offline
 
 export interface Store {
+  /** Tabs that have a store of one name are tabs of one page. */
+  readonly name?: string;
   load(): Promise<any>;
   saveReplica(replica: any): Promise<void>;
   saveMutation(record: any): Promise<void>;

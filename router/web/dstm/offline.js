@@ -65,10 +65,10 @@ export class OfflineSpace {
    * @param {Space} space without a session: this object attaches it
    * @param {{mutators: Object<string, Function>, store: Object, connect: function(Function): Promise<Object>, name?: string, aliveMs?: number}} options
    *   `store`: see store.js. `connect(lost)` opens a session, and calls `lost(reason)` when that ends; it is called again then,
-   *   with back-off. `name`: of what the tabs share, by default the space's. `aliveMs`: between two questions whether the server
+   *   with back-off. `name`: of what the tabs share, by default the store's, or the space's. `aliveMs`: between two questions whether the server
    *   is there
    */
-  constructor(space, { mutators, store, connect, name = space.name, aliveMs = ALIVE_MS }) {
+  constructor(space, { mutators, store, connect, name = store.name ?? space.name, aliveMs = ALIVE_MS }) {
     this.space = space;
     this.#mutators = mutators;
     this.#store = store;

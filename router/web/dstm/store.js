@@ -7,6 +7,8 @@
 //     saveMutation(record)    keeps {id, name, args, body?} in place of the record of that id
 //     forgetMutation(id)
 //
+// and perhaps a `name`: tabs that have a store of one name are tabs of one page.
+//
 // In IndexedDB the document lies in parts, and only parts that changed are written. All of one save is one transaction of
 // the database: a page that dies in it leaves the save before.
 
@@ -76,6 +78,8 @@ export async function indexedDbStore(name) {
 
   await open();
   return {
+    name,
+
     async load() {
       saved = []; // another tab may have saved meanwhile
       const transaction = await begun([REPLICAS, MUTATIONS], "readonly");
