@@ -119,15 +119,16 @@ export class OfflineSpace {
     checkAlone();
     if (!Object.hasOwn(this.#mutators, name)) throw new RangeError(`no mutator ${name}: there are ${Object.keys(this.#mutators).join(", ")}`);
     const change = new Change({ id: newId(), name, args: normalized(args) }, false);
-    this.#show(change);
     change.kept = this.#store.saveMutation(change.record);
+    this.#show(change);
     change.kept.then(
       () => {
         change.isKept = true;
+        if (change.status !== "pending") return; // who leads has found it, and was faster
         this.#tabs.tell({ kind: ADDED, record: change.record });
         this.#submit();
       },
-      (error) => this.#decide(change, "rejected", { reason: error }),
+      (error) => change.status === "pending" && this.#decide(change, "rejected", { reason: error }),
     );
     return change;
   }

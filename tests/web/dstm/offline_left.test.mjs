@@ -97,6 +97,27 @@ test("a change is not done again when it is told late", async () => {
   board.close();
 });
 
+test("a change that is decided before its tab knows that it is kept is told of no more", async () => {
+  const [server, name, store] = [new Server(), newName(), memoryStore()];
+  const end = leading(name);
+  let kept;
+  const slow = { ...store, saveMutation: () => new Promise((resolve) => (kept = resolve)) };
+  const other = await tab(server, { name, store: slow });
+  const channel = new BroadcastChannel(`dstm ${name}`);
+  const told = [];
+  channel.onmessage = ({ data }) => told.push(data.kind);
+  const change = other.mutate("inc", 1);
+  channel.postMessage({ kind: "decided", id: change.id, status: "rejected", reason: { message: "no" }, from: "who leads" });
+  await change.done;
+  kept();
+  await change.kept;
+  other.close();
+  await until(() => told.includes("bye"));
+  assert.deepEqual([change.status, told.includes("added")], ["rejected", false]);
+  channel.close();
+  end();
+});
+
 test("a tab that finds a change which is decided already comes to know it", async () => {
   const [server, name, store] = [new Server(), newName(), memoryStore()];
   await store.saveMutation(RECORD);
