@@ -316,6 +316,7 @@ export class OfflineSpace {
   /** Ask what a replica at this version lacks: nothing, usually; any answer will do. */
   #isAlive(session) {
     const { name, paths, state } = this.space;
+    if (state === "detached" || state === "refused") return new Promise(() => {}); // this session leads nowhere any more
     if (state !== "live") return promised(session).call(`dstm.${name}.get`, [[]], {}); // its sync may be long
     const { version, epoch, hash } = this.space.replica;
     return promised(session).call(`dstm.${name}.sync`, [version, epoch, hash ?? null], paths ? { paths } : {});

@@ -120,6 +120,24 @@ test("a server that is silent from the beginning is left for a new session", asy
   board.close();
 });
 
+test("a session that the space has left, or over which it is refused, is replaced", async () => {
+  const server = new Server();
+  const board = await tab(server, { aliveMs: 40 });
+  await until(() => board.state === "live");
+  const [first] = server.sessions;
+  board.space.detach();
+  await until(() => board.state === "live");
+  const [second] = server.sessions;
+  assert.ok(second !== first);
+  server.refusal = "wamp.error.not_authorized";
+  second.tell({ argsList: [[5, 6, [], { hash: "0".repeat(32), time: 1 }]], argsDict: { epoch: "e" } }); // a gap, after which it syncs
+  await until(() => board.state === "refused");
+  server.refusal = undefined;
+  await board.mutate("inc", 1).done;
+  assert.equal(server.n, 1);
+  board.close();
+});
+
 test("an attempt to connect that does not end is given up", async () => {
   const server = new Server();
   let attempts = 0;
