@@ -25,7 +25,7 @@ export function Chosen({ held, shown, pointer, editing, onEdit, onSelect }) {
   return (
     <Panel title={title} class="named">
       {node !== undefined && <Facts facts={[["Kind", isContainer ? `${kind} of ${number(node.length)}` : kind], ["Pointer", <code key="pointer">{JSON.stringify(pointer)}</code>]]} />}
-      {isEdited && <Editor key={editing.kind} held={held} node={node} editing={editing} onDone={done} />}
+      {isEdited && <Editor key={editing.kind} held={held} shown={shown} node={node} editing={editing} onDone={done} />}
       {!isEdited && node === undefined && <p class="muted">Nothing is there.</p>}
       {!isEdited && node !== undefined && (
         <>

@@ -16,9 +16,10 @@ const TITLES = { set: "Value", add: "Value", append: "New last element", increme
 const NAMED = { add: "Name", move: "New name" };
 
 /** editing: {kind: "set" | "add" | "append" | "move" | "increment", pointer, text?, name?}. onDone(pointer?) with what is to be chosen then. */
-export function Editor({ held, node, editing, onDone }) {
+export function Editor({ held, shown, node, editing, onDone }) {
   const form = useRef(null);
   const { kind, pointer } = editing;
+  editing.shown ??= shown;
   const [draft, change] = useDraft(editing, node);
   const { seen, name, text } = draft;
   useEffect(() => form.current.querySelector("input, textarea")?.focus(), []);
@@ -32,7 +33,7 @@ export function Editor({ held, node, editing, onDone }) {
     const there = { add: () => below(pointer, name), move: () => renamed(pointer, name) }[kind]?.() ?? pointer;
     const args = { set: [pointer, value, seen], add: [there, value, {}], move: [pointer, there, seen] }[kind] ?? [pointer, value];
     try {
-      held.mutate(kind === "add" ? "set" : kind, ...args);
+      held.mutateAt(editing.shown, kind === "add" ? "set" : kind, ...args);
     } catch (refused) {
       return toast(refused.text ?? refused.message, "error");
     }

@@ -8,7 +8,10 @@
 import { signal } from "@preact/signals";
 
 import { indexedDbStore, offline, Space } from "../../../../router/web/dstm/dstm.js";
+import { randomId } from "../../../../router/web/dstm/values.js";
 import { client, onJoin } from "../../connection.js";
+import { NOT_AUTHORIZED, WampError } from "../../connection/errors.js";
+import { toast } from "../../ui/index.js";
 import { mutators } from "./mutators.js";
 
 const FRAME_MS = 16;
@@ -75,20 +78,35 @@ export class LiveSpace extends Held {
     return this.space.hasReplica ? this.space.snapshot() : undefined;
   }
 
-  /** Do a mutator; gives the edit. */
+  /** Do a mutator on what is there now. */
   mutate(name, ...args) {
+    this.mutateAt(undefined, name, ...args);
+  }
+
+  /** Do a mutator on what the person saw, a Snapshot: if that has moved on, the router decides whether it still holds. */
+  mutateAt(seen, name, ...args) {
     const edit = { id: `live ${++this.#serial}`, name, args, status: "pending" };
     this.#edits = [...this.#edits.slice(-MOST_EDITS), edit];
     const decided = (outcome) => {
       Object.assign(edit, outcome);
       this.soon();
     };
-    this.space.atomically((tx) => mutators[name](tx, ...args)).then(
-      ({ version, epoch }) => decided({ status: "committed", version, epoch }),
-      (reason) => decided({ status: reason.name === "UnknownOutcome" ? "unknown" : "rejected", reason }),
-    );
+    const each = (tx) => mutators[name](tx, ...args);
+    const using = client.value;
+    this.space.submit({ each, args: [], body: this.#bodyAt(seen, each) }, (outcome) => {
+      if (outcome?.version !== undefined) decided({ status: "committed", version: outcome.version, epoch: outcome.epoch });
+      else if (outcome.name !== "UnknownOutcome") decided({ status: "rejected", reason: outcome });
+      else if (isDenied(outcome, using)) decided({ status: "rejected", reason: new WampError(NOT_AUTHORIZED, "the role may not commit this") });
+      else decided({ status: "unknown", reason: outcome });
+    });
     this.soon();
-    return edit;
+  }
+
+  /** Give the transaction as of what was seen; undefined where that is what is there, so that it needs no other run. */
+  #bodyAt(seen, each) {
+    if (this.space.state !== "live" || seen?.epoch !== this.space.epoch || !(seen.version < this.space.version)) return undefined;
+    const { ended, body } = this.space.rehearse(each, [], seen);
+    return ended === "done" ? { tx: `${randomId()}:1`, epoch: seen.epoch, base: seen.version, ...body } : undefined;
   }
 
   tell() {
@@ -96,6 +114,8 @@ export class LiveSpace extends Held {
   }
 
   close() {
+    const open = this.#edits.filter(({ status }) => status === "pending").length;
+    if (open) toast(`Left while ${open} of your changes to ${this.name} were not decided.`, "error");
     this.#stop();
     this.space.close();
   }
@@ -123,7 +143,12 @@ export class KeptSpace extends Held {
   }
 
   mutate(name, ...args) {
-    return this.#offline.mutate(name, ...args);
+    this.#offline.mutate(name, ...args);
+  }
+
+  /** What is kept is done on what there is, whenever that will be. */
+  mutateAt(_seen, ...edit) {
+    this.mutate(...edit);
   }
 
   tell() {
@@ -152,6 +177,11 @@ export class KeptSpace extends Held {
       });
     });
   }
+}
+
+/** Tell whether it is known that nothing happened: what a session that is still there was not allowed to do has not. */
+function isDenied({ uri }, using) {
+  return uri === NOT_AUTHORIZED && client.value === using;
 }
 
 /** Give what dstm.js needs of a session, without what would end it. */

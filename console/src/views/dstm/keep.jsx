@@ -12,6 +12,7 @@ export function Keep({ name, who, keeps, held }) {
   const pending = held?.edits.value.filter(({ status }) => status === "pending").length ?? 0;
   const turn = (event) => {
     event.currentTarget.checked = keeps; // until it is so
+    if (!keeps && pending > 0) return toast("Your changes have to be decided first.", "error");
     if (!keeps && !noteKept(who, name, true)) toast("This browser can't keep more.", "error");
     if (keeps && pending > 0) setAsking(true);
     else if (keeps) forget();

@@ -50,7 +50,7 @@ function List() {
     )}>
       {state.value === "joined" && <Problem what="the list of spaces" error={error} />}
       <Table label="Spaces" rows={[...known, ...others]} columns={COLUMNS} rowKey={(row) => row.name} sort={{ name: "name" }}
-        onSelect={(row) => go("spaces", [row.name])} empty="No spaces: a realm's file makes them under extensions, dstm, spaces." />
+        onSelect={(row) => go("spaces", [row.name])} empty={error ? "A space that the role may use opens by its name." : "No spaces: a realm's file makes them under extensions, dstm, spaces."} />
     </Page>
   );
 }
