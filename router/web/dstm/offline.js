@@ -21,7 +21,7 @@
 
 import { Change, Decisions, inOrder, newId } from "./change.js";
 import { Connection } from "./connection.js";
-import { equal, thaw } from "./document.js";
+import { Document, equal, thaw } from "./document.js";
 import { DstmError, report, UNAVAILABLE, UnknownOutcome } from "./errors.js";
 import { promised } from "./link.js";
 import { checkAlone } from "./outbox.js";
@@ -102,7 +102,7 @@ export class OfflineSpace {
       throw error;
     });
     this.#changes = mutations.sort(inOrder).map((record) => new Change(record));
-    if (replica) this.space.restore(new Replica(replica.document, replica.version, replica.epoch, replica.hash));
+    if (isReplica(replica)) this.space.restore(new Replica(replica.document, replica.version, replica.epoch, replica.hash));
     this.#rebase();
     this.space.onMove(() => this.#moved());
     this.#ask();
@@ -404,6 +404,9 @@ export class OfflineSpace {
     this.space.close();
   }
 }
+
+/** Tell whether what a store gives can be a replica; otherwise it is fetched. */
+const isReplica = (kept) => kept?.document instanceof Document && Number.isSafeInteger(kept.version) && typeof kept.epoch === "string";
 
 /** Tell whether the router has refused to ask the space what became of a body. */
 const isNoAnswer = (outcome) => outcome instanceof UnknownOutcome && !outcome.uri.startsWith("dstm.");

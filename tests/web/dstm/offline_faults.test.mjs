@@ -138,6 +138,18 @@ test("a session that the space has left, or over which it is refused, is replace
   board.close();
 });
 
+test("a replica that was kept and makes no sense is fetched anew", async () => {
+  const [server, store] = [new Server(), memoryStore()];
+  server.n = 7;
+  for (const replica of [{ version: NaN, epoch: "e" }, { version: 3 }, { version: 3, epoch: "e" }]) {
+    const broken = { ...store, load: async () => ({ replica, mutations: [] }) };
+    const board = await tab(server, { store: broken });
+    await until(() => board.state === "live");
+    assert.equal(board.get("/n"), 7);
+    board.close();
+  }
+});
+
 test("an attempt to connect that does not end is given up", async () => {
   const server = new Server();
   let attempts = 0;

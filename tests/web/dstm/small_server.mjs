@@ -30,7 +30,8 @@ export class Server {
     return session;
   };
 
-  sync() {
+  sync(from = 0) {
+    if (!Number.isInteger(from)) throw { errorUri: "dstm.error.invalid", argsList: ["from is a version"], argsDict: {} };
     return { epoch: "e", version: this.version, hash: HASH, snapshot: { n: this.n } };
   }
 
@@ -58,13 +59,14 @@ class Session {
     return {};
   }
 
-  async call(procedure, { argsDict }) {
+  async call(procedure, { argsList, argsDict }) {
     if (this.server.isSilent) return new Promise(() => {});
     if (this.server.refusal) {
       this.server.refused += 1;
       throw { errorUri: this.server.refusal, argsList: ["no"], argsDict: {} };
     }
-    if (!procedure.endsWith(".commit")) return { argsList: [], argsDict: this.server.sync() };
+    if (procedure.endsWith(".get")) return { argsList: [[]], argsDict: {} };
+    if (!procedure.endsWith(".commit")) return { argsList: [], argsDict: this.server.sync(...argsList) };
     const answer = { argsList: [], argsDict: this.server.commit(argsDict) };
     return this.server.holdsAnswers ? new Promise(() => {}) : answer;
   }
