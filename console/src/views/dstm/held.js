@@ -12,6 +12,8 @@ import { randomId } from "../../../../router/web/dstm/values.js";
 import { client, onJoin } from "../../connection.js";
 import { NOT_AUTHORIZED, WampError } from "../../connection/errors.js";
 import { toast } from "../../ui/index.js";
+import { EndingStore } from "./ending_store.js";
+import { isKept } from "./kept_spaces.js";
 import { mutators } from "./mutators.js";
 
 const FRAME_MS = 16;
@@ -123,14 +125,19 @@ export class LiveSpace extends Held {
 
 export class KeptSpace extends Held {
   #offline;
+  #store;
+  #who;
   #isClosed = false;
 
-  /** Open the space that is kept in the database `database`. `replica`: to begin with, if there is one. */
-  static async open(name, database, replica) {
+  /** Open the space as it is kept for `who` ({realm, authid}). `replica`: to begin with, if there is one. */
+  static async open(name, who, replica) {
     const held = new KeptSpace(name);
+    const database = databaseOf(who, name);
+    held.#who = who;
+    held.#store = new EndingStore(await indexedDbStore(database));
     held.space = new Space(name);
     if (replica) held.space.restore(replica);
-    held.#offline = await offline(held.space, { store: await indexedDbStore(database), mutators, connect: (lost) => held.#connect(lost), name: database });
+    held.#offline = await offline(held.space, { store: held.#store, mutators, connect: (lost) => held.#connect(lost), name: database });
     held.#offline.onStatus(() => held.soon());
     held.space.onMove(() => held.soon());
     if (replica) held.space.restore(replica); // it is kept also if no connection comes
@@ -156,13 +163,21 @@ export class KeptSpace extends Held {
   }
 
   close() {
-    if (this.#isClosed) return; // what has been forgotten must not be saved again
+    if (this.#isClosed) return;
     this.#isClosed = true;
+    if (!isKept(this.#who, this.name)) this.#store.end(); // another tab, or this one, deletes it
     this.#stop();
     this.#offline.close();
   }
 
   #stop = () => {};
+
+  /** Close it, and delete what this device keeps of it; rejects where the browser can't. */
+  async forget() {
+    this.close();
+    await this.#store.end();
+    await deleted(databaseOf(this.#who, this.name));
+  }
 
   /** Give the console's session, now or when there is one. */
   #connect(lost) {
@@ -195,16 +210,14 @@ function shared(session) {
 }
 
 /** Give the name of the database in which a space of somebody is kept. */
-export function databaseOf({ realm, authid }, space) {
+function databaseOf({ realm, authid }, space) {
   return `concord ${JSON.stringify([realm, authid, space])}`;
 }
 
-/** Forget what is kept of a space; resolves when the browser did, rejects where another tab uses it. */
-export function forgetDatabase(name) {
+function deleted(name) {
   return new Promise((resolve, reject) => {
     const request = indexedDB.deleteDatabase(name);
     request.onsuccess = () => resolve();
     request.onerror = () => reject(request.error);
-    request.onblocked = () => reject(new Error("another tab of this browser uses it: close it first"));
   });
 }

@@ -3,7 +3,6 @@
 import { useState } from "preact/hooks";
 
 import { Dialog, number, toast } from "../../ui/index.js";
-import { databaseOf, forgetDatabase } from "./held.js";
 import { noteKept } from "./kept_spaces.js";
 
 /** `who`: {realm, authid}; `keeps`: whether it is kept now; `held`: the space as it is shown. */
@@ -20,13 +19,12 @@ export function Keep({ name, who, keeps, held }) {
   const forget = () => {
     setAsking(false);
     noteKept(who, name, false);
-    held?.close();
-    forgetDatabase(databaseOf(who, name)).catch((error) => toast(`It could not be forgotten: ${error.message}`, "error"));
+    held.forget().catch((error) => toast(`It could not be forgotten: ${error.message}`, "error"));
   };
   return (
     <>
       <label class="switch" title="Keep a copy in this browser, and work without the router">
-        <input type="checkbox" role="switch" checked={keeps} onChange={turn} disabled={!who} /> Keep on this device
+        <input type="checkbox" role="switch" checked={keeps} onChange={turn} disabled={!who || !held} /> Keep on this device
       </label>
       {isAsking && (
         <Dialog title="Forget on this device" confirm="Forget it" danger onConfirm={forget} onClose={() => setAsking(false)}>

@@ -10,7 +10,7 @@ import { bytes, Button, Facts, Field, Notice, number, Page, Panel, Problem } fro
 import { parse } from "../../../../router/web/dstm/pointer.js";
 import { Chosen } from "./chosen.jsx";
 import { Edits } from "./edits.jsx";
-import { databaseOf, KeptSpace, LiveSpace } from "./held.js";
+import { KeptSpace, LiveSpace } from "./held.js";
 import { History } from "./history.jsx";
 import { Keep } from "./keep.jsx";
 import { isKept } from "./kept_spaces.js";
@@ -108,7 +108,7 @@ function useHeld(name, who, keeps) {
       setHeld(made);
     };
     setError(null);
-    if (keeps) KeptSpace.open(name, databaseOf(who, name), replica).then(take, setError);
+    if (keeps) KeptSpace.open(name, who, replica).then(take, setError);
     else take(new LiveSpace(name, replica));
     return () => {
       isOver = true;
