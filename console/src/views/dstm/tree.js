@@ -7,6 +7,7 @@
 
 import { child, isArray, isObject } from "../../../../router/web/dstm/document.js";
 import { below, last, parent, parse } from "../../../../router/web/dstm/pointer.js";
+import { Opened } from "./opened.js";
 import { adjust, placeOf, sortedSlowly } from "./order.js";
 
 const MOST_OPEN = 1000;
@@ -105,42 +106,6 @@ class Branch {
       more += it.branch.layout.rows;
     }
     return (this.#layout = { rows: this.length + more, open });
-  }
-}
-
-/** The pointers that are open, and of each those right below it. */
-class Opened {
-  #below = new Map([["", new Set()]]); // open pointer -> open pointers right below it
-  #waiting = new Map(); // pointer that is not open -> open pointers right below it
-
-  get size() {
-    return this.#below.size;
-  }
-
-  has(pointer) {
-    return this.#below.has(pointer);
-  }
-
-  add(pointer) {
-    if (this.has(pointer)) return;
-    this.#below.set(pointer, this.#waiting.get(pointer) ?? new Set());
-    this.#waiting.delete(pointer);
-    const above = parent(pointer);
-    if (!this.has(above) && !this.#waiting.has(above)) this.#waiting.set(above, new Set());
-    (this.#below.get(above) ?? this.#waiting.get(above)).add(pointer);
-  }
-
-  delete(pointer) {
-    const under = this.#below.get(pointer);
-    if (!under || pointer === "") return;
-    this.#below.delete(pointer);
-    if (under.size) this.#waiting.set(pointer, under);
-    const above = parent(pointer);
-    (this.#below.get(above) ?? this.#waiting.get(above))?.delete(pointer);
-  }
-
-  below(pointer) {
-    return this.#below.get(pointer) ?? [];
   }
 }
 
