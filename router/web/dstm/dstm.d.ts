@@ -177,6 +177,8 @@ export interface Change {
   readonly name: string;
   readonly args: Json[];
   readonly status: "pending" | "committed" | "rejected" | "unknown";
+  /** It is in the store, and outlives the page. */
+  readonly isKept: boolean;
   readonly version?: number;
   readonly reason?: Error;
   /** That it will outlive the page, of a change that this page has made; rejected where it could not be kept. */

@@ -127,6 +127,7 @@ export class OfflineSpace {
         if (change.status !== "pending") return; // who leads has found it, and was faster
         this.#tabs.tell({ kind: ADDED, record: change.record });
         this.#submit();
+        this.#tell(this.#shown);
       },
       (error) => change.status === "pending" && this.#decide(change, "rejected", { reason: error }),
     );

@@ -48,8 +48,9 @@ export function Edits({ held, shown, onEdit, onSelect }) {
 
 const isConflict = ({ reason }) => reason?.uri === "concord.console.changed" || reason?.uri === "dstm.error.conflict";
 
-function Outcome({ edit: { status, version, reason } }) {
+function Outcome({ edit: { status, version, reason, isKept } }) {
   if (status === "committed") return <span class="good-text">Committed at version {number(version)}</span>;
+  if (status === "pending" && isKept === false) return <span class="muted">Not kept by this device yet</span>;
   if (status === "pending") return <span class="muted">{state.value === "joined" ? "Not decided yet" : "Waits for the router"}</span>;
   const text = reason?.text || reason?.message?.replace(/^[\w.]+: /, "") || String(reason);
   if (status === "unknown") return <span class="bad-text">Unknown: {text}. Look at what is there before you repeat it.</span>;

@@ -159,7 +159,7 @@ export class KeptSpace extends Held {
   }
 
   tell() {
-    this.edits.value = this.#offline.changes.map(({ id, name, args, status, version, reason }) => ({ id, name, args, status, version, reason }));
+    this.edits.value = this.#offline.changes.map(({ id, name, args, status, version, reason, isKept }) => ({ id, name, args, status, version, reason, isKept }));
   }
 
   close() {
