@@ -1,8 +1,8 @@
 """
 The console in a real browser, against real routers.
 
-On a machine without Node, npm or Chromium, or where the console was not bundled, the tests are skipped, and say
-so; in continuous integration they fail.
+On a machine without Node, npm or Chromium, or where the console was not bundled, the tests are skipped, and
+say so; in continuous integration they fail.
 """
 
 import json
