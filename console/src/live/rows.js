@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 
 const PAUSE_MS = 250;
+const FIRST_MS = 20; // of an empty list
 const PAUSE_OF_MANY_MS = 1_000;
 const MANY = 2_000;
 
@@ -50,6 +51,6 @@ export class Rows {
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
       this.list.value = [...this.#byKey.values()];
-    }, this.#byKey.size > MANY ? PAUSE_OF_MANY_MS : PAUSE_MS);
+    }, this.list.value.length === 0 ? FIRST_MS : this.#byKey.size > MANY ? PAUSE_OF_MANY_MS : PAUSE_MS);
   }
 }

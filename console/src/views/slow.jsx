@@ -10,7 +10,7 @@ import { End } from "./sessions.jsx";
 const AGAIN_MS = 2_000;
 const COLUMNS = [
   { name: "session", title: "Session", width: "minmax(9.5rem, 1fr)", cell: (row) => <span class="mono">{row.session}</span> },
-  { name: "authid", title: "Name", width: "minmax(8rem, 1.4fr)" },
+  { name: "authid", title: "Name", width: "minmax(6rem, 1.4fr)" },
   { name: "authrole", title: "Role", width: "minmax(6rem, 1fr)", hideBelow: 720 },
   { name: "realm", title: "Realm", width: "minmax(6rem, 1fr)", hideBelow: 860 },
   { name: "state", title: "State", width: "9rem", hideBelow: 520, value: stateOf, cell: (row) => <State row={row} /> },

@@ -17,7 +17,7 @@ export function Spaces() {
 const COLUMNS = [
   { name: "name", title: "Space", width: "minmax(9rem, 2fr)", cell: ({ name }) => <a href={href("spaces", [name])}>{name}</a> },
   { name: "state", title: "State", width: "7rem" },
-  { name: "version", title: "Version", align: "end", width: "8rem", cell: ({ version }) => number(version) },
+  { name: "version", title: "Version", align: "end", width: "minmax(5rem, 8rem)", cell: ({ version }) => number(version) },
   { name: "log", title: "Log", width: "6rem", hideBelow: 560 },
   { name: "made", title: "Made", width: "11rem", hideBelow: 700, cell: ({ made }) => (made === undefined ? "" : made ? "while running" : "by the realm's file") },
   { name: "isKept", title: "This device", width: "8rem", hideBelow: 480, cell: ({ isKept }) => (isKept ? "keeps it" : "") },
