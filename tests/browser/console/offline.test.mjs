@@ -12,6 +12,8 @@ let browser;
 before(async () => ([router, browser] = await Promise.all([Router.start(), Browser.open()])));
 after(() => Promise.all([browser?.close(), router?.close()]));
 
+const version = async () => JSON.parse(await router.client("call", "dstm.board.get", "=", "--full")).kwargs.version;
+
 async function set(person, pointer, text) {
   await person.choose(pointer);
   await person.press("Edit");
@@ -45,7 +47,6 @@ test("the router is killed and comes back: the page resumes by itself, and what 
 });
 
 test("a space that the device keeps is edited without the router, over a reload, and committed once", async () => {
-  const version = async () => JSON.parse(await router.client("call", "dstm.board.get", "=", "--full")).kwargs.version;
   await router.client("call", "dstm.board.put", "/note", '"one"');
   await router.client("call", "dstm.board.put", "/stock", "5");
   const person = await browser.person(router.url, "#/spaces/board");
@@ -83,14 +84,16 @@ test("a space that the device keeps is edited without the router, over a reload,
   await person.page.close();
 });
 
-test("who changed something meanwhile is not overwritten by what was done without the network", async () => {
+test("who changed something meanwhile is not overwritten by what was done without the network", async (context) => {
   await router.client("call", "dstm.board.put", "/note", '"one"');
   const network = await cable(router.url);
+  context.after(() => network.close());
   const person = await browser.person(network.url, "#/spaces/board");
   await person.join({ Method: "Anonymous" });
   await person.sees("/note", '"one"');
   await person.press("Keep on this device", "switch");
   await person.see("Live", ".page-title");
+  await person.page.waitForFunction(isKept, {}, await version());
   network.cut();
   await person.see("What is shown is as it was before.");
   await set(person, "/note", '"mine"');
@@ -107,7 +110,6 @@ test("who changed something meanwhile is not overwritten by what was done withou
   assert.deepEqual(await person.page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name)), []);
   person.check();
   await person.page.close();
-  network.close();
 });
 
 /** In the page: tell whether the replica of this version is in the database. */

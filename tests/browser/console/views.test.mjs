@@ -65,6 +65,7 @@ for (const scheme of ["light", "dark"]) {
         if (view.startsWith("spaces/")) await person.page.waitForSelector("[role=treeitem]");
         if (view.endsWith("history")) await person.page.waitForSelector("input[type=range]");
         if (view === "overview") await person.page.waitForSelector(".uplot canvas");
+        if (view === "sessions" || view === "spaces") await person.page.waitForSelector(".table-row");
         await look(person, name, view);
       }
       person.check();
