@@ -9,10 +9,8 @@ import { Router } from "./router.mjs";
 let router;
 let browser;
 before(async () => ([router, browser] = await Promise.all([Router.start(), Browser.open()])));
+afterEach(() => browser.forget());
 after(() => Promise.all([browser?.close(), router?.close()]));
-afterEach(async () => {
-  for (const page of await browser.chromium.pages()) await page.close();
-});
 
 async function operator(hash) {
   const person = await browser.person(router.url, hash);

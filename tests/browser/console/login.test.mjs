@@ -1,7 +1,7 @@
 // Who joins, how, and what is said where it fails; what a role may not see.
 
 import assert from "node:assert";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 
 import { Browser } from "./person.mjs";
 import { KEY, Router } from "./router.mjs";
@@ -9,6 +9,7 @@ import { KEY, Router } from "./router.mjs";
 let router;
 let browser;
 before(async () => ([router, browser] = await Promise.all([Router.start(), Browser.open()])));
+afterEach(() => browser.forget());
 after(() => Promise.all([browser?.close(), router?.close()]));
 
 const METHODS = [
@@ -32,7 +33,6 @@ for (const [method, fields, who] of METHODS) {
     await person.page.reload();
     await person.see("Join a realm of this router.");
     person.check();
-    await person.page.close();
   });
 }
 
@@ -47,7 +47,6 @@ test("anonymous users are back after a reload, until they leave", async () => {
   await person.page.reload();
   await person.see("Join a realm of this router.");
   person.check();
-  await person.page.close();
 });
 
 test("a realm that is not there is named", async () => {
@@ -55,7 +54,6 @@ test("a realm that is not there is named", async () => {
   await person.join({ Realm: "nowhere", Method: "Anonymous" });
   await person.see("wamp.error.no_such_realm", ".notice.error");
   await person.fill("Realm", "realm1");
-  await person.page.close();
 });
 
 test("a role that may see nothing is told so, in every view, and nothing breaks", async () => {
@@ -68,5 +66,4 @@ test("a role that may see nothing is told so, in every view, and nothing breaks"
     assert.equal(await person.page.$("main .table-row"), null, view);
   }
   person.check();
-  await person.page.close();
 });

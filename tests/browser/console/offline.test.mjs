@@ -1,7 +1,7 @@
 // Without the router: the page that goes on by itself after a crash, and the space that a device keeps.
 
 import assert from "node:assert";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 
 import { cable } from "../../../examples/whiteboard/test/cable.mjs";
 import { Browser } from "./person.mjs";
@@ -9,7 +9,12 @@ import { Router } from "./router.mjs";
 
 let router;
 let browser;
+let network;
 before(async () => ([router, browser] = await Promise.all([Router.start(), Browser.open()])));
+afterEach(async () => {
+  network?.close();
+  await browser.forget();
+});
 after(() => Promise.all([browser?.close(), router?.close()]));
 
 const version = async () => JSON.parse(await router.client("call", "dstm.board.get", "=", "--full")).kwargs.version;
@@ -43,7 +48,6 @@ test("the router is killed and comes back: the page resumes by itself, and what 
   await person.see("1 joined.");
   assert.ok(await person.page.evaluate(() => globalThis.samePage), "the page was not loaded again");
   person.check();
-  await person.page.close();
 });
 
 test("a space that the device keeps is edited without the router, over a reload, and committed once", async () => {
@@ -81,13 +85,11 @@ test("a space that the device keeps is edited without the router, over a reload,
   await person.sees("/note", '"three"');
   assert.equal(await version(), before + 2, "and not again after a reload");
   person.check();
-  await person.page.close();
 });
 
-test("who changed something meanwhile is not overwritten by what was done without the network", async (context) => {
+test("who changed something meanwhile is not overwritten by what was done without the network", async () => {
   await router.client("call", "dstm.board.put", "/note", '"one"');
-  const network = await cable(router.url);
-  context.after(() => network.close());
+  network = await cable(router.url);
   const person = await browser.person(network.url, "#/spaces/board");
   await person.join({ Method: "Anonymous" });
   await person.sees("/note", '"one"');
@@ -107,9 +109,32 @@ test("who changed something meanwhile is not overwritten by what was done withou
   await person.see("Committed at version", "[data-status=committed]");
   await person.press("Keep on this device", "switch");
   await person.see("Live", ".page-title");
-  assert.deepEqual(await person.page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name)), []);
+  await person.page.waitForFunction(async () => (await indexedDB.databases()).length === 0, { polling: 50 });
   person.check();
-  await person.page.close();
+});
+
+test("who joins by a secret works on after a reload without the router, and types the secret before anything is committed", async () => {
+  await router.client("call", "dstm.demo.put", "/b", "1");
+  const person = await browser.person(router.url, "#/spaces/demo");
+  await person.join({ Method: "Ticket", "Name (authid)": "tina", Ticket: "sesame" });
+  await person.sees("/b", "1");
+  await person.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  await person.press("Keep on this device", "switch");
+  await person.page.waitForFunction(isKept, {}, 1);
+  await router.kill();
+  await person.page.reload();
+  await person.see("What is shown is kept on this device.");
+  await set(person, "/b", "2");
+  await person.see("Waits for the router", "[data-status=pending]");
+  await router.run();
+  await person.press("Join");
+  await person.see("On this device Work without the router. Changes are committed after you have joined again. demo realm1, tina");
+  await person.fill("Ticket", "sesame");
+  await person.press("Join");
+  await person.joined();
+  await person.see("Set /b to 2 Committed at version");
+  assert.deepEqual(JSON.parse(await router.client("call", "dstm.demo.get", "/b", "--full")).args, [2]);
+  person.check();
 });
 
 /** In the page: tell whether the replica of this version is in the database. */

@@ -25,11 +25,18 @@ export class Browser {
     return browser;
   }
 
-  /** Open a page of the console. */
+  /** Open a page of the console; pages share what the browser keeps, until `forget`. */
   async person(url, hash = "") {
-    const person = new Person(await this.chromium.newPage(), url);
+    this.context ??= await this.chromium.createBrowserContext();
+    const person = new Person(await this.context.newPage(), url);
     await person.page.goto(url + hash);
     return person;
+  }
+
+  /** Close all pages, and forget what the browser keeps. */
+  async forget() {
+    await this.context?.close();
+    this.context = undefined;
   }
 
   async close() {

@@ -1,7 +1,7 @@
 // A space in two tabs: transactions, their conflicts as they happen, history, undo.
 
 import assert from "node:assert";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 
 import { Browser } from "./person.mjs";
 import { Router } from "./router.mjs";
@@ -9,6 +9,7 @@ import { Router } from "./router.mjs";
 let router;
 let browser;
 before(async () => ([router, browser] = await Promise.all([Router.start(), Browser.open()])));
+afterEach(() => browser.forget());
 after(() => Promise.all([browser?.close(), router?.close()]));
 
 async function open(space) {
@@ -80,7 +81,6 @@ test("members are added, renamed and removed, lists appended to, numbers added t
   const { bank } = JSON.parse(await router.client("call", "dstm.demo.get", "=", "--full")).args[0];
   assert.deepEqual(bank, { ann: 11, bob: 20, "a/b": { "~": [1, 2, "three"] } });
   person.check();
-  await person.page.close();
 });
 
 test("what breaks a constraint is refused with the reason, and what was typed is not lost", async () => {
@@ -94,7 +94,6 @@ test("what breaks a constraint is refused with the reason, and what was typed is
   assert.equal(await person.page.$eval("textarea", (field) => field.value), "-1");
   await person.sees("/stock", "5");
   person.check();
-  await person.page.close();
 });
 
 test("history is walked version by version, and a version is undone unless it was changed again since", async () => {
@@ -117,5 +116,4 @@ test("history is walked version by version, and a version is undone unless it wa
   await person.press("Back to now");
   await person.sees("/count", "2");
   person.check();
-  await person.page.close();
 });

@@ -4,7 +4,7 @@ import assert from "node:assert";
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 
 import { Browser } from "./person.mjs";
@@ -22,6 +22,7 @@ before(async () => {
   await router.client("call", "dstm.demo.put", "/list", '[1, "two", {"three": null}]');
   await router.client("call", "dstm.demo.put", "/flag", "true");
 });
+afterEach(() => browser.forget());
 after(() => Promise.all([browser?.close(), router?.close()]));
 
 /** Give what axe finds that is serious. */
@@ -43,7 +44,6 @@ test("axe finds what it should", async () => {
   await person.see("Join a realm of this router.");
   await person.page.evaluate(() => document.querySelector("label").remove());
   assert.match((await findings(person.page)).join(), /label|select-name/);
-  await person.page.close();
 });
 
 for (const scheme of ["light", "dark"]) {
@@ -69,7 +69,6 @@ for (const scheme of ["light", "dark"]) {
         await look(person, name, view);
       }
       person.check();
-      await person.page.close();
     });
   }
 }
