@@ -206,6 +206,33 @@ export class Document {
   }
 }
 
+/**
+ * A document that is put together of parts, a container before what it holds. Its nodes are changed in place, which nobody
+ * sees: `document` is taken when all is there.
+ */
+export class Assembly {
+  #root = freeze({});
+
+  /**
+   * Set a part: [pointer, plain and normalized value].
+   * @throws {DoesNotFit} what holds it is not there, or the elements before it are not
+   * @throws {RangeError} it is no pointer
+   */
+  set(pointer, value) {
+    const node = freeze(value);
+    if (!parse(pointer).length) return void (this.#root = node);
+    const holder = this.document.find(parent(pointer));
+    const token = last(pointer);
+    if (isObject(holder)) holder.members.add(token, node);
+    else if (isArray(holder) && (token === "-" || indexOf(token) === holder.length)) holder.elements.push(node);
+    else throw new DoesNotFit(pointer, isArray(holder) ? noElement(holder, token) : "what holds it is not there");
+  }
+
+  get document() {
+    return new Document(this.#root);
+  }
+}
+
 function noElement(array, token) {
   return `${JSON.stringify(token.slice(0, 40))} is no index of the ${array.length} elements there`;
 }

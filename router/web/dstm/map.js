@@ -67,6 +67,11 @@ export class SharedMap {
     return changed;
   }
 
+  /** Put an entry into this very map: for a map that nobody else has yet. */
+  add(key, value) {
+    this.#insert(key, value, true);
+  }
+
   delete(key) {
     if (!this.has(key)) return this;
     return new SharedMap(without(this.#root, 0, hashOf(key), key) ?? EMPTY, this.size - 1);

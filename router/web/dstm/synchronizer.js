@@ -22,12 +22,13 @@
 
 import { readDelta, whole } from "./changes.js";
 import { canDigest, digest } from "./digest.js";
-import { DoesNotFit, Document, freeze } from "./document.js";
+import { Assembly, DoesNotFit, Document } from "./document.js";
 import { DstmError, UNAVAILABLE } from "./errors.js";
-import { parse } from "./pointer.js";
 import { Gap, Replica } from "./replica.js";
 import { delayMs, isPassing, newCounters } from "./settings.js";
 import { normalized } from "./values.js";
+
+const PARTS_AT_ONCE = 1000; // of a page that are put together in one turn
 
 export class Synchronizer {
   state = "detached";
@@ -137,31 +138,46 @@ export class Synchronizer {
     this.counters.syncs += 1;
     const known = this.replica !== undefined && !this.#suspect;
     const args = known ? [this.replica.version, this.replica.epoch, this.replica.hash ?? null] : [];
-    this.#fetch(args, this.#shown, undefined, new Document(freeze({})));
+    this.#fetch(args, this.#shown, undefined, new Assembly());
   }
 
   /** Ask for a page until there is no next one, and put them together. */
-  #fetch(args, kwargs, first, document) {
+  #fetch(args, kwargs, first, assembly) {
     this.#channel.call(`${this.#prefix}sync`, args, kwargs, (answer) => {
       if (answer instanceof DstmError) {
         // A page may be refused because its cursor has expired: a sync from the start is not.
         const why = first ? new DstmError(UNAVAILABLE, `a page of the snapshot was refused: ${answer.message}`) : answer;
         return this.#fail(why, () => this.#sync());
       }
-      let fetched;
-      try {
-        for (const [pointer, value] of answer.kwargs.part ?? []) {
-          const node = freeze(normalized(value));
-          document = parse(pointer).length ? document.insert(pointer, node) : document.put(pointer, node);
+      this.#assemble(answer.kwargs.part ?? [], 0, assembly, () => {
+        const { next } = answer.kwargs;
+        if (next !== undefined && next !== null) return this.#fetch([], { page: next }, first ?? answer.kwargs, assembly);
+        let fetched;
+        try {
+          fetched = readFetched(first ?? answer.kwargs, answer.kwargs, assembly);
+        } catch (error) {
+          return this.#failSenseless(error);
         }
-        const next = answer.kwargs.next;
-        if (next !== undefined && next !== null) return this.#fetch([], { page: next }, first ?? answer.kwargs, document);
-        fetched = readFetched(first ?? answer.kwargs, answer.kwargs, document);
-      } catch (error) {
-        return this.#fail(new DstmError(UNAVAILABLE, `the answer to sync makes no sense: ${error.message}`), () => this.#sync());
-      }
-      this.#take(fetched);
+        this.#take(fetched);
+      });
     });
+  }
+
+  #failSenseless(error) {
+    this.#fail(new DstmError(UNAVAILABLE, `the answer to sync makes no sense: ${error.message}`), () => this.#sync());
+  }
+
+  /** Set the parts of a page, some in each turn so that a large document holds nothing up; then go on. */
+  #assemble(parts, from, assembly, then) {
+    const until = Math.min(parts.length, from + PARTS_AT_ONCE);
+    try {
+      for (const [pointer, value] of parts.slice(from, until)) assembly.set(pointer, normalized(value));
+    } catch (error) {
+      return this.#failSenseless(error);
+    }
+    if (until === parts.length) return then();
+    const channel = this.#channel;
+    this.#surroundings.later(0, () => this.#channel === channel && this.#assemble(parts, until, assembly, then));
   }
 
   #take({ epoch, version, hash, document, deltas }) {
@@ -261,12 +277,12 @@ export class Synchronizer {
   }
 }
 
-function readFetched(first, last, document) {
+function readFetched(first, last, assembly) {
   const version = whole("version", first.version);
   const head = { epoch: first.epoch, version, hash: last.hash ?? first.hash ?? undefined };
   if (typeof first.epoch !== "string") throw new RangeError("an answer to sync has an epoch");
   if (first.deltas) return { ...head, deltas: first.deltas.map(readDelta) };
   if (first.snapshot !== undefined) return { ...head, document: Document.of(normalized(first.snapshot)) };
   if (!first.part) throw new RangeError("neither deltas nor snapshot nor part");
-  return { ...head, document };
+  return { ...head, document: assembly.document };
 }
