@@ -15,7 +15,7 @@ const WHO = [
   { name: "authid", title: "Name", width: "minmax(8rem, 1.4fr)" },
   { name: "authrole", title: "Role", width: "minmax(6rem, 1fr)" },
   { name: "authmethod", title: "Method", width: "minmax(6rem, 0.8fr)", hideBelow: 1000 },
-  { name: "type", title: "Transport", width: "minmax(6rem, 0.8fr)", hideBelow: 880 },
+  { name: "type", title: "Transport", width: "minmax(6.6rem, 0.8fr)", hideBelow: 880 },
   { name: "peer", title: "From", width: "minmax(10rem, 1.2fr)", hideBelow: 780, cell: ({ peer }) => <span title={peer}>{peer?.replace(/^tcp:/, "")}</span> },
 ];
 const NUMBERS = [
