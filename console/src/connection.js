@@ -8,7 +8,7 @@
 // - Nothing here throws at a view: `call` rejects with a WampError, a subscription tells its error.
 
 import { batch, signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 
 import { delayMs } from "./connection/backoff.js";
 import { Client } from "./connection/client.js";
@@ -161,20 +161,6 @@ export function onJoin(begin) {
   };
 }
 
-/** `subscribe` for a component: from its first showing to its last. A new function `onEvent` needs no new subscription. */
-export function useSubscription(topic, onEvent, options = {}) {
-  const latest = useRef(null);
-  latest.current = { onEvent, onState: options.onState };
-  const { onState, ...sent } = options;
-  useEffect(() => {
-    if (!topic) return undefined;
-    return subscribe(topic, (event) => latest.current.onEvent(event), {
-      ...sent,
-      onState: (error) => latest.current.onState?.(error),
-    });
-  }, [topic, JSON.stringify(sent)]);
-}
-
 /** `onJoin` for a component: from its first showing to its last. */
 export function useJoin(begin, dependencies = []) {
   useEffect(() => onJoin(begin), dependencies);
@@ -183,14 +169,23 @@ export function useJoin(begin, dependencies = []) {
 let path = null;
 
 async function websocketPath() {
-  if (path === null) path = (await (await fetch("websocket.json")).json()).path;
+  if (path === null) path = (await (await askWhere()).json()).path;
   return path;
+}
+
+/** Ask where the WebSocket is; a TypeError where nobody answers in time. */
+async function askWhere() {
+  try {
+    return await fetch("websocket.json", { signal: AbortSignal.timeout(REACH_MS) });
+  } catch (error) {
+    throw new TypeError("no answer", { cause: error });
+  }
 }
 
 /** Tell whether the router gives an answer now. */
 export async function isReachable() {
   try {
-    return (await fetch("websocket.json", { signal: AbortSignal.timeout(REACH_MS) })).ok;
+    return (await askWhere()).ok;
   } catch {
     return false;
   }

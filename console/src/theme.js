@@ -5,7 +5,7 @@
 import { signal } from "@preact/signals";
 import { kept, keep } from "./kept.js";
 
-export const THEMES = ["system", "light", "dark"];
+const THEMES = ["system", "light", "dark"];
 const KEY = "theme";
 
 /** The user's choice: "system", "light" or "dark". */

@@ -36,13 +36,14 @@ async function takeOver() {
 
 /** The router's page, or, if it has none to give, the one that was kept. */
 async function page(request) {
+  let answer;
   try {
-    const answer = await fetch(request, { signal: AbortSignal.timeout(PATIENCE_MS) });
+    answer = await fetch(request, { signal: AbortSignal.timeout(PATIENCE_MS) });
     if (answer.status < 500) return answer; // a proxy before a router that is down says 502 to 504
   } catch {
     // The router can't be reached.
   }
-  return (await kept("./")) ?? Response.error();
+  return (await kept("./")) ?? answer ?? Response.error();
 }
 
 async function asset(request) {

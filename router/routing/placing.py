@@ -71,7 +71,7 @@ class Asked(Struct, gc=False):
         attributes = passthru(message.options)  # of any type: they are the peers' business
         return OVERHEAD_BYTES + payload + (len(repr(attributes)) if attributes else 0)
 
-    def kept(self) -> "Asked":
+    def kept(self, size_bytes: int) -> "Asked":
         """Copy what is needed: what waits must not keep the message alive that it came in."""
         message = self.message
         copy = replace(
@@ -80,7 +80,7 @@ class Asked(Struct, gc=False):
             args=_copied(message.args),
             kwargs=_copied(message.kwargs),
         )
-        return replace(self, message=copy, kept_bytes=self.size_bytes)
+        return replace(self, message=copy, kept_bytes=size_bytes)
 
 
 class QueuedCall(Struct, gc=False):

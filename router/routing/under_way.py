@@ -217,11 +217,11 @@ class CallsUnderWay:
         """Keep the payload of a call, once; ``None`` where too much is kept for its caller."""
         if asked.kept_bytes:
             return asked
-        if asked.caller.kept_call_bytes + asked.size_bytes > self.max_kept_bytes:
+        size_bytes = asked.size_bytes
+        if asked.caller.kept_call_bytes + size_bytes > self.max_kept_bytes:
             return None
-        kept = asked.kept()
-        asked.caller.kept_call_bytes += kept.kept_bytes
-        return kept
+        asked.caller.kept_call_bytes += size_bytes
+        return asked.kept(size_bytes)
 
     def start_timer(self, pending: PendingCall, began: float, timeout: float) -> None:
         """End ``pending`` so many seconds after it ``began``, unless it has ended before."""

@@ -158,8 +158,10 @@ test("any two documents: the pages of one on top of the other give the one", () 
   };
   for (let turn = 0; turn < 500; turn++) {
     const [base, wanted] = [value(0), value(0)];
-    const assembly = new Assembly(Document.of(base));
+    const present = Document.of(base);
+    const assembly = new Assembly(present);
     for (const part of partsOf("", freeze(wanted))) assembly.take([part]);
     assert.deepEqual(assembly.done().plain(""), wanted, JSON.stringify([base, wanted]));
+    assert.deepEqual(present.plain(""), base, "what it shares with stays as it was");
   }
 });

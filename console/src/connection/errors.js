@@ -1,7 +1,7 @@
 // What went wrong, as one kind of error: `uri` for programs, `text` for people.
 
 export const NOT_AUTHORIZED = "wamp.error.not_authorized";
-export const NO_SUCH_PROCEDURE = "wamp.error.no_such_procedure";
+const NO_SUCH_PROCEDURE = "wamp.error.no_such_procedure";
 /** No answer came, because the connection ended: what was asked may or may not have happened. */
 export const LOST = "concord.console.lost";
 

@@ -7,7 +7,7 @@
 import { DstmError, INVALID } from "./errors.js";
 
 /** No answer will come: the session ended, and what was asked may or may not have happened. */
-export class LinkLost {
+class LinkLost {
   constructor(reason) {
     this.reason = reason;
   }

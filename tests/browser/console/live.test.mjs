@@ -97,7 +97,6 @@ test("numbers and log lines come by themselves", async () => {
   await router.client("call", "wamp.session.count");
   await person.page.waitForFunction(() => /Since the start\s+Calls\s+[1-9]/.test(document.body.innerText));
   await person.go("#/log");
-  await router.client("call", "concord.no.such").catch(() => {});
   const refused = router.client("call", "--authmethod", "ticket", "--authid", "tina", "--secret", "wrong", "x.y").catch(() => {});
   await person.see("wrong ticket for 'tina'", "main");
   await refused;

@@ -137,6 +137,18 @@ test("who joins by a secret works on after a reload without the router, and type
   person.check();
 });
 
+test("a network that swallows everything before one has joined is told, and joining goes on by itself when it is mended", async () => {
+  network = await cable(router.url);
+  const person = await browser.person(network.url);
+  await person.see("Join a realm of this router.");
+  network.cutSilently();
+  await person.join({ Method: "Anonymous" });
+  await person.see("The router does not answer.");
+  network.mend();
+  await person.joined();
+  person.check();
+});
+
 /** In the page: tell whether the replica of this version is in the database. */
 async function isKept(version) {
   const [found] = await indexedDB.databases();

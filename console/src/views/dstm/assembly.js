@@ -9,6 +9,7 @@ import { last, parent } from "../../../../router/web/dstm/pointer.js";
 export class Assembly {
   #document;
   #told = new Map(); // pointer of a container that comes in parts -> the tokens that came
+  #own = new Map(); // pointer of one that the base has not -> its node, which nobody else has yet: it is filled in place
 
   /** `base`: a Document to share with. */
   constructor(base = Document.of({})) {
@@ -18,17 +19,20 @@ export class Assembly {
   /** Take one page: [[pointer, value], ...], a container before what it holds. */
   take(parts) {
     for (const [pointer, value] of parts) {
-      if (pointer !== "") this.#told.get(parent(pointer))?.add(last(pointer));
       const isPart = typeof value === "object" && value !== null && Object.keys(value).length === 0;
-      if (isPart) this.#told.set(pointer, new Set());
-      const node = this.#document.find(pointer);
-      const isKept = isPart ? (Array.isArray(value) ? isArray(node) : isObject(node)) : node !== undefined && equal(node, value);
-      if (!isKept) this.#put(pointer, node, freeze(value));
+      const holder = pointer === "" ? undefined : this.#own.get(parent(pointer));
+      const node = holder ? undefined : this.#document.find(pointer);
+      if (!holder && pointer !== "") this.#told.get(parent(pointer))?.add(last(pointer));
+      if (isPart && (Array.isArray(value) ? isArray(node) : isObject(node))) this.#told.set(pointer, new Set());
+      else if (isPart || node === undefined || !equal(node, value)) this.#put(pointer, node, freeze(value), holder, isPart);
     }
   }
 
-  #put(pointer, before, node) {
-    this.#document = before === undefined ? this.#document.insert(pointer, node) : this.#document.put(pointer, node);
+  #put(pointer, before, node, holder, isPart) {
+    if (isPart) this.#own.set(pointer, node);
+    if (isArray(holder)) holder.elements.push(node);
+    else if (holder) holder.members.add(last(pointer), node);
+    else this.#document = before === undefined ? this.#document.insert(pointer, node) : this.#document.put(pointer, node);
   }
 
   /** Give the document: all pages have come. */
